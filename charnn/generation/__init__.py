@@ -1,0 +1,1 @@
+"""Generation: text drawn from a trained model."""

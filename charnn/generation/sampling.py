@@ -1,0 +1,154 @@
+"""Sampling: the model's own output, symbol by symbol, fed back as its input.
+
+    y_t = softmax(logits_t / temperature), cut to the top k or the top p, then x_{t+1} ~ y_t
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from charnn.arrays import Array
+from charnn.config import SamplingConfig
+from charnn.models.language_model import LanguageModel, LayerStates
+from charnn.nn.blas import single_thread
+from charnn.nn.buffers import Buffers
+from charnn.text.vocabulary import Vocabulary
+
+PRIME_WINDOW = 256  # time steps of the prime read at once
+
+
+def distribution(
+    logits: Array, temperature: float, top_k: int | None = None, top_p: float | None = None
+) -> Array:
+    """Return the distribution to draw from: logits (B, V), -inf where forbidden -> (B, V) float64.
+
+    `temperature` 0 puts all on the likeliest symbol. `top_k` keeps the k likeliest; `top_p` keeps
+    the smallest set of likeliest symbols that holds at least that share (Holtzman et al., 2020).
+    """
+    logits = logits.astype(np.float64)
+    logits -= logits.max(axis=1, keepdims=True)
+    if temperature == 0:
+        top_k, temperature = 1, 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        y = np.exp(np.where(logits == 0, 0.0, logits / temperature))
+    y /= y.sum(axis=1, keepdims=True)
+    if top_k is not None or top_p is not None:
+        order = np.argsort(-y, axis=1, kind="stable")
+        ranked = np.take_along_axis(y, order, axis=1)
+        if top_k is not None:
+            ranked[:, top_k:] = 0
+            ranked /= ranked.sum(axis=1, keepdims=True)
+        if top_p is not None:
+            before = np.cumsum(ranked, axis=1) - ranked
+            ranked[before >= top_p] = 0
+            ranked /= ranked.sum(axis=1, keepdims=True)
+        np.put_along_axis(y, order, ranked, axis=1)
+    return y
+
+
+def draw(y: Array, uniform: Array) -> Array:
+    """Draw one symbol from each row by inverting its cumulative sum: y (B, V), uniform (B,)."""
+    cumulative = np.cumsum(y, axis=1)
+    last = np.nextafter(cumulative[:, -1], 0)
+    target = np.minimum(uniform * cumulative[:, -1], last)
+    chosen: Array = (cumulative > target[:, None]).argmax(axis=1)
+    return chosen
+
+
+def sample_ids(
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    options: SamplingConfig,
+    prime: Array,
+) -> Iterator[Array]:
+    """Yield the ids of one symbol after the other for `options.num` samples, (num,) each.
+
+    `prime` (P,) is read first; without one the text starts as after a newline, or, where the
+    vocabulary has none, after a symbol drawn evenly. The unknown symbol is never drawn.
+    """
+    random = np.random.default_rng(options.seed)
+    B = options.num
+    if not len(prime):
+        prime = first_symbol(vocabulary, random)
+    states = model.zero_states(B)
+    buffers = Buffers()
+    with single_thread():
+        logits, states = read(model, np.broadcast_to(prime[:, None], (len(prime), B)), states, buffers)
+    made = 0
+    while options.length is None or made < options.length:
+        if vocabulary.unknown_id is not None:
+            logits[:, vocabulary.unknown_id] = -np.inf
+        y = distribution(logits, options.temperature, options.top_k, options.top_p)
+        ids = draw(y, random.random(B))
+        yield ids
+        made += 1
+        logits, states, _ = model.logits(ids[None], states, buffers=buffers)
+
+
+def first_symbol(vocabulary: Vocabulary, random: np.random.Generator) -> Array:
+    """Return the id of what a text without a prime starts after, (1,)."""
+    newline = vocabulary.encode("\n")
+    if newline[0] < len(vocabulary) and newline[0] != vocabulary.unknown_id:
+        return newline
+    return random.integers(0, len(vocabulary.symbols), 1)
+
+
+def read(
+    model: LanguageModel, ids: Array, states: LayerStates, buffers: Buffers
+) -> tuple[Array, LayerStates]:
+    """Run a model over ids (T, B), T >= 1; return the last logits (B, V) and the states."""
+    for start in range(0, len(ids), PRIME_WINDOW):
+        logits, states, _ = model.logits(ids[start : start + PRIME_WINDOW], states, buffers=buffers)
+    return logits[-ids.shape[1] :], states
+
+
+def until(stop: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass pieces of text on until `stop` appears, which is left out.
+
+    What could be the beginning of `stop` is held back until the next pieces tell.
+    """
+    held = b""
+    for piece in pieces:
+        held += piece
+        at = held.find(stop)
+        if at >= 0:
+            yield held[:at]
+            return
+        keep = next(n for n in range(min(len(stop) - 1, len(held)), -1, -1) if held.endswith(stop[:n]))
+        if len(held) > keep:
+            yield held[: len(held) - keep]
+            held = held[len(held) - keep :]
+    yield held
+
+
+def stream(
+    model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
+) -> Iterator[bytes]:
+    """Yield one sample's text as it is made, encoded in UTF-8 (a byte model's bytes as they are).
+
+    The prime is not repeated. Its characters that the vocabulary lacks become the unknown symbol,
+    or are left out where there is none.
+    """
+    columns = sample_ids(model, vocabulary, options, encode_prime(vocabulary, options.prime))
+    pieces = (vocabulary.to_bytes(ids[:1]) for ids in columns)
+    return until(options.stop.encode(), pieces) if options.stop else pieces
+
+
+def sample(
+    model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
+) -> list[bytes]:
+    """Return `options.num` whole samples, computed as one batch, each as `stream` gives it."""
+    columns = sample_ids(model, vocabulary, options, encode_prime(vocabulary, options.prime))
+    samples = []
+    for row in np.stack(list(columns), axis=1) if options.length else np.zeros((options.num, 0), int):
+        pieces = [vocabulary.to_bytes([symbol]) for symbol in row]
+        samples.append(b"".join(until(options.stop.encode(), pieces) if options.stop else pieces))
+    return samples
+
+
+def encode_prime(vocabulary: Vocabulary, prime: str | None) -> Array:
+    """Return the ids of a prime, without what the vocabulary cannot express."""
+    ids = vocabulary.encode(prime or "")
+    return ids[ids < len(vocabulary)]

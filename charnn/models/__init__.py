@@ -1,0 +1,1 @@
+"""Models: what the layers of `charnn.nn` are put together to."""

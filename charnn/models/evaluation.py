@@ -1,0 +1,88 @@
+"""The loss of a model on a whole text, its states carried from beginning to end.
+
+A long text is cut into streams that are computed side by side. Each stream but the first reads the
+`WARM_UP` symbols before its cut first, unscored, so that its states at the cut are the carried
+ones: what a state remembers of symbols further back than that is nearly nothing. With one stream
+there is no cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from charnn.arrays import Array
+from charnn.models.language_model import LanguageModel
+from charnn.nn.blas import single_thread
+from charnn.nn.buffers import Buffers
+from charnn.nn.losses import cross_entropy
+
+STREAMS = 64
+WARM_UP = 256  # symbols
+SHORTEST_STREAM = 4 * WARM_UP
+WINDOW = 64  # time steps computed at once
+LARGEST_LOGITS = 1 << 22  # elements
+
+
+@dataclass(frozen=True)
+class Score:
+    """The summed loss of `predictions` symbols, in nats."""
+
+    nats: float
+    predictions: int
+
+    @property
+    def nats_per_symbol(self) -> float:
+        """Mean loss in nats per character (or byte)."""
+        return self.nats / self.predictions
+
+    @property
+    def bits_per_symbol(self) -> float:
+        """Mean loss in bits per character (or byte)."""
+        return self.nats_per_symbol / math.log(2)
+
+    @property
+    def perplexity(self) -> float:
+        """`exp` of the mean loss: as many equally likely symbols would be as hard to predict."""
+        return math.exp(min(self.nats_per_symbol, 700.0))
+
+
+def evaluate(
+    model: LanguageModel,
+    ids: Array,
+    streams: int = STREAMS,
+    advance: Callable[[int], None] | None = None,
+) -> Score:
+    """Return the loss on `ids` (N,), N >= 2: the N - 1 symbols after the first are predicted.
+
+    Memory does not grow with N. `advance` is told how many predictions each window added.
+    """
+    N = len(ids) - 1
+    B = max(1, min(streams, N // SHORTEST_STREAM))
+    length = -(-N // B)
+    starts = np.arange(B) * length
+    ends = np.minimum(starts + length, N)
+    T = max(1, min(WINDOW, LARGEST_LOGITS // (B * model.vocab_size)))
+    states = model.zero_states(B)
+    buffers = Buffers()
+    nats = 0.0
+    with single_thread():
+        if B > 1:
+            warm_up = starts + np.arange(-WARM_UP, 0)[:, None]
+            for window in np.split(warm_up.clip(0), range(T, WARM_UP, T)):
+                _, states, _ = model.logits(ids[window], states, buffers=buffers)
+            for state in (state for layer in states for state in layer):
+                state[0] = 0  # the first stream is the text's beginning
+        for begin in range(0, length, T):
+            at = starts + np.arange(begin, min(begin + T, length))[:, None]
+            scored = at < ends
+            at = np.minimum(at, N - 1)
+            logits, states, _ = model.logits(ids[at], states, buffers=buffers)
+            losses, _ = cross_entropy(logits, ids[at + 1].reshape(-1))
+            nats += float(losses.reshape(at.shape).sum(where=scored, dtype=np.float64))
+            if advance is not None:
+                advance(int(scored.sum()))
+    return Score(nats, N)

@@ -1,0 +1,43 @@
+"""Softmax and its cross-entropy.
+
+    y = softmax(logits),    L = -log y[target]        in nats
+    dL / d logits = y - one_hot(target)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from charnn.arrays import Array
+
+LossBackward: TypeAlias = Callable[[float], Array]
+
+
+def softmax(logits: Array) -> Array:
+    """Return `exp(logits) / sum exp(logits)` over the last axis, safe from overflow."""
+    y = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    y /= y.sum(axis=-1, keepdims=True)
+    return y
+
+
+def cross_entropy(logits: Array, targets: Array) -> tuple[Array, LossBackward]:
+    """Loss of each row: logits (N, V), which is overwritten; targets (N,) -> losses (N,) in nats.
+
+    `backward(scale)` returns the gradient of `scale * losses.sum()` by the logits, (N, V).
+    """
+    rows = np.arange(len(targets))
+    logits -= logits.max(axis=1, keepdims=True)
+    losses = -logits[rows, targets]
+    y = np.exp(logits, out=logits)
+    total = y.sum(axis=1, keepdims=True)
+    losses += np.log(total[:, 0])
+
+    def backward(scale: float) -> Array:
+        d_logits: Array = np.multiply(y, scale / total, out=y)
+        d_logits[rows, targets] -= scale
+        return d_logits
+
+    return losses, backward

@@ -1,0 +1,62 @@
+"""Long short-term memory (Hochreiter and Schmidhuber, 1997; forget gate: Gers et al., 2000).
+
+    i, f, o = sigma(x_t W_x{i,f,o} + h_{t-1} W_h{i,f,o} + b_{i,f,o})
+    g       = tanh (x_t W_xg       + h_{t-1} W_hg       + b_g)
+    c_t     = f c_{t-1} + i g
+    h_t     = o tanh(c_t)
+
+Its gradient, with `da` that of the arguments of sigma and tanh (sigma' = sigma (1 - sigma)):
+
+    dc_t    <- dc_t + dh_t o (1 - tanh(c_t)^2)
+    da_i     = dc_t g       i (1 - i)
+    da_f     = dc_t c_{t-1} f (1 - f)
+    da_o     = dh_t tanh(c_t) o (1 - o)
+    da_g     = dc_t i       (1 - g^2)
+    dc_{t-1} = dc_t f
+    dh_{t-1} = sum over gates of da W_hh^T
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charnn.arrays import Array
+from charnn.nn.cell import Cell, RecurrentWeights, States, StepBackward, sigmoid_
+
+
+class LSTM(Cell):
+    """Input, forget and output gates around a cell state c; no peepholes."""
+
+    gates = ("i", "f", "o", "g")
+    states = ("h", "c")
+    memory = ("tanh_c",)
+
+    def step(
+        self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
+    ) -> StepBackward:
+        """One step: see the module's equations and `Cell.step`."""
+        h_prev, c_prev = previous
+        h, c = states
+        (tanh_c,) = memory
+        a += W.product(h_prev)
+        sigmoid_(a[:3])
+        np.tanh(a[3], out=a[3])
+        i, f, o, g = a
+        np.multiply(f, c_prev, out=c)
+        c += i * g
+        np.tanh(c, out=tanh_c)
+        np.multiply(o, tanh_c, out=h)
+
+        def backward(d_states: States, da: Array) -> States:
+            dh, dc_next = d_states
+            dc = dh * o * (1 - tanh_c * tanh_c)
+            dc += dc_next
+            np.multiply(dc, g, out=da[0])
+            np.multiply(dc, c_prev, out=da[1])
+            np.multiply(dh, tanh_c, out=da[2])
+            np.multiply(dc, i, out=da[3])
+            da[:3] *= a[:3] * (1 - a[:3])
+            da[3] *= 1 - g * g
+            return W.product_transposed(da), dc * f
+
+        return backward

@@ -1,0 +1,38 @@
+"""The vanilla recurrent network (Elman, 1990).
+
+    h_t = tanh(x_t W_xh + h_{t-1} W_hh + b_h)
+
+Its gradient, with `da` that of the argument of tanh:
+
+    da_t     = dh_t (1 - h_t^2)
+    dh_{t-1} = da_t W_hh^T
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charnn.arrays import Array
+from charnn.nn.cell import Cell, RecurrentWeights, States, StepBackward
+
+
+class RNN(Cell):
+    """`h_t = tanh(x_t W_xh + h_{t-1} W_hh + b_h)`."""
+
+    gates = ("h",)
+
+    def step(
+        self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
+    ) -> StepBackward:
+        """One step: see the module's equations and `Cell.step`."""
+        (h_prev,) = previous
+        (h,) = states
+        a += W.product(h_prev)
+        np.tanh(a[0], out=h)
+
+        def backward(d_states: States, da: Array) -> States:
+            (dh,) = d_states
+            np.multiply(dh, 1 - h * h, out=da[0])
+            return (W.product_transposed(da),)
+
+        return backward

@@ -1,0 +1,172 @@
+"""What an option is: a field of a dataclass that carries its type, default, bounds and help.
+
+The command line's flags, the keys of a YAML file, environment variables, validation and the
+README's tables are all derived from these fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
+
+from charnn.errors import ConfigError
+
+Value: TypeAlias = str | int | float | bool | None
+
+WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def option(
+    default: Value,
+    help: str,  # noqa: A002
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Iterable[str] | None = None,
+    flag: str | None = None,
+) -> Any:
+    """Declare an option: bounds are inclusive (minimum, maximum) or exclusive (above, below)."""
+    metadata = {
+        "help": help,
+        "minimum": minimum,
+        "maximum": maximum,
+        "above": above,
+        "below": below,
+        "choices": choices,
+        "flag": flag,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One declared option. `optional` says that `none` is among its values."""
+
+    name: str
+    type: type
+    optional: bool
+    default: Value
+    help: str
+    minimum: float | None
+    maximum: float | None
+    above: float | None
+    below: float | None
+    choices: Iterable[str] | None
+    flag: str | None
+
+    def parse(self, value: object) -> Value:
+        """Return `value` as this option's type, checked. Raises ConfigError.
+
+        Text is accepted for every type: YAML 1.1 reads `2e-3` as a string, and flags are strings.
+        """
+        if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
+            if self.optional:
+                return None
+            if value is None or self.type is not str:
+                raise ConfigError(f"{self.name} cannot be none; {self.expected()}.")
+        parsed = self._convert(value)
+        if self.choices is not None and parsed not in self.choices:
+            guess = suggestion(str(parsed), self.choices)
+            raise ConfigError(f"{self.name} is {parsed!r}; {self.expected()}.{guess}")
+        if isinstance(parsed, (int, float)) and not self._within_bounds(parsed):
+            raise ConfigError(f"{self.name} is {parsed}; {self.expected()}.")
+        return parsed
+
+    def expected(self) -> str:
+        """Say in words what the option takes: `give a whole number of at least 1`."""
+        if self.choices is not None:
+            return "choose " + ", ".join(self.choices)
+        names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        bounds = [
+            f"{words} {limit:g}"
+            for words, limit in (
+                ("of at least", self.minimum),
+                ("above", self.above),
+                ("of at most", self.maximum),
+                ("below", self.below),
+            )
+            if limit is not None
+        ]
+        or_none = ", or none" if self.optional else ""
+        return " ".join(["give", names[self.type], " and ".join(bounds)]).rstrip() + or_none
+
+    def _convert(self, value: object) -> Value:
+        try:
+            if self.type is bool:
+                return value if isinstance(value, bool) else WORDS[str(value).strip().lower()]
+            if self.type is str:
+                if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+                    return str(value)
+            elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+                return whole(value) if self.type is int else finite(value)
+        except (ValueError, KeyError, OverflowError):
+            pass
+        raise ConfigError(f"{self.name} is {value!r}; {self.expected()}.")
+
+    def _within_bounds(self, value: float) -> bool:
+        return not (
+            (self.minimum is not None and value < self.minimum)
+            or (self.maximum is not None and value > self.maximum)
+            or (self.above is not None and value <= self.above)
+            or (self.below is not None and value >= self.below)
+        )
+
+
+def whole(value: str | float) -> int:
+    """Read a whole number, `2e3` and `10_000` included. Raises ValueError."""
+    try:
+        return int(value) if isinstance(value, (str, int)) else whole(str(value))
+    except ValueError:
+        number = finite(value)
+        if number != int(number):
+            raise
+        return int(number)
+
+
+def finite(value: str | float) -> float:
+    """Read a finite number. Raises ValueError."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def suggestion(word: str, words: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the closest of `words`, or nothing."""
+    close = get_close_matches(word, list(words), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+@lru_cache(maxsize=None)
+def options_of(section: type[Section]) -> dict[str, Option]:
+    """Return the options that a section declares, in order."""
+    hints = get_type_hints(section)
+    found = {}
+    for entry in dataclasses.fields(section):
+        kinds = [hints[entry.name]]
+        if get_origin(kinds[0]) is types.UnionType:
+            kinds = list(get_args(kinds[0]))
+        (kind,) = [kind for kind in kinds if kind is not types.NoneType]
+        optional = types.NoneType in kinds
+        found[entry.name] = Option(
+            entry.name, kind, optional, entry.default, **entry.metadata
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Section:
+    """A group of options; an instance is always valid. Raises ConfigError when it is not."""
+
+    def __post_init__(self) -> None:
+        """Convert and check every value."""
+        for name, declared in options_of(type(self)).items():
+            object.__setattr__(self, name, declared.parse(getattr(self, name)))

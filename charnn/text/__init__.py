@@ -1,0 +1,1 @@
+"""Characters in: vocabulary, corpus, and the batches that training reads."""

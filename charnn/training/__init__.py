@@ -1,0 +1,1 @@
+"""Training: a generator of events over a model, a corpus and a run folder."""

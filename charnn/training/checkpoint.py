@@ -1,0 +1,276 @@
+"""Checkpoints: all that a run needs to go on, in one `.npz` that can run no code.
+
+Arrays are named `parameters/...`, and in a checkpoint that can be resumed also `optimizer/...` and
+`state/...`; `meta` is a JSON text with everything else, and with a SHA-256 digest over all of it.
+The configuration in `meta` implies every array's name, shape and type, and a file is checked
+against them before memory is set aside for its arrays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import tokenize
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from charnn.arrays import Array, Arrays, Shape
+from charnn.config import Config
+from charnn.errors import CharnnError, CheckpointError
+from charnn.files import replacing
+from charnn.models.language_model import LanguageModel, LayerStates, parameter_shapes
+from charnn.nn.parameters import Parameters
+from charnn.registry import OPTIMIZERS
+from charnn.text.vocabulary import Vocabulary
+from charnn.version import __version__
+
+FORMAT_VERSION = 1
+LARGEST_META = 256_000_000  # bytes
+LARGEST_HEADER = 4_096  # bytes of an array's header; a real one has about 120
+BEST, LAST = "best.npz", "last.npz"
+
+DAMAGE = (
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    update: int = 0
+    smoothed_loss: float | None = None
+    best_loss: float | None = None
+    best_update: int = 0
+    stale: int = 0  # evaluations since the best one
+    plateau: int = 0  # evaluations since the best one or the last reduction
+    reductions: int = 0  # of the learning rate, by the plateau schedule
+    rollbacks: int = 0
+    seconds: float = 0.0
+    history: list[tuple[int, float, float | None]] = field(default_factory=list)
+
+    def copy(self) -> Progress:
+        """Return a copy that shares nothing."""
+        return Progress(**{**asdict(self), "history": list(self.history)})
+
+
+@dataclass(frozen=True)
+class CorpusRecord:
+    """What a checkpoint remembers of its corpus."""
+
+    name: str
+    files: list[str]
+    fingerprint: str
+    parts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model with its vocabulary and history; with `optimizer` and `states` it can be resumed."""
+
+    config: Config
+    vocabulary: Vocabulary
+    parameters: Parameters
+    progress: Progress
+    corpus: CorpusRecord
+    optimizer: Arrays | None = None
+    states: LayerStates | None = None
+    provenance: dict[str, str] = field(
+        default_factory=lambda: {
+            "charnn": __version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        }
+    )
+
+    @property
+    def model(self) -> LanguageModel:
+        """The language model."""
+        return LanguageModel(self.config.model, len(self.vocabulary), self.parameters)
+
+
+def checkpoint_path(path: Path) -> Path:
+    """Return the checkpoint that a path means: a run folder's is its best."""
+    return path / BEST if path.is_dir() else path
+
+
+def expected_arrays(config: Config, vocab_size: int, resumable: bool) -> dict[str, Shape]:
+    """Return the name and shape of each array that a checkpoint holds; all are float32."""
+    parameters = parameter_shapes(config.model, vocab_size)
+    shapes = {f"parameters/{name}": shape for name, shape in parameters.items()}
+    if resumable:
+        size = sum(math.prod(shape) for shape in parameters.values())
+        optimizer = OPTIMIZERS[config.training.optimizer]
+        shapes |= {f"optimizer/{slot}": (size,) for slot in optimizer.slots}
+        model = LanguageModel(config.model, vocab_size, Parameters({}))
+        states = model.state_shapes(config.training.batch_size)
+        shapes |= {f"state/{name}": shape for name, shape in states.items()}
+    return shapes
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the file appears whole or not at all. Raises OSError."""
+    resumable = checkpoint.optimizer is not None and checkpoint.states is not None
+    arrays = {f"parameters/{name}": array for name, array in checkpoint.parameters.items()}
+    if checkpoint.optimizer is not None and checkpoint.states is not None:
+        arrays |= {f"optimizer/{slot}": array for slot, array in checkpoint.optimizer.items()}
+        names = checkpoint.model.state_shapes(1)
+        flat = (state for layer in checkpoint.states for state in layer)
+        arrays |= {f"state/{name}": state for name, state in zip(names, flat, strict=True)}
+    meta = {
+        "format_version": FORMAT_VERSION,
+        "resumable": resumable,
+        "config": checkpoint.config.values(),
+        "vocabulary": checkpoint.vocabulary.to_json(),
+        "progress": asdict(checkpoint.progress),
+        "corpus": asdict(checkpoint.corpus),
+        "provenance": checkpoint.provenance,
+    }
+    meta["digest"] = digest(meta, arrays)
+    text = np.frombuffer(json.dumps(meta).encode("utf-8"), np.uint8)
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, meta=text, **arrays)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint, or a run folder's best. Raises CheckpointError for any other file."""
+    path = checkpoint_path(path)
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return read_archive(archive)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"checkpoint '{path}' does not exist; `charnn train` makes one."
+        ) from error
+    except CharnnError as error:
+        raise CheckpointError(f"checkpoint '{path}' cannot be used: {error}") from error
+    except DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(
+            f"checkpoint '{path}' is damaged or not a checkpoint ({reason}); use another copy."
+        ) from error
+
+
+def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
+    """Read an open checkpoint. Raises CheckpointError, or one of `DAMAGE`."""
+    members = {info.filename: info for info in archive.infolist()}
+    if len(members) != len(archive.infolist()):
+        raise CheckpointError("two of its arrays have the same name.")
+    if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+        raise CheckpointError("its arrays are compressed, which charnn never does.")
+    size = members["meta.npy"].file_size
+    if size > LARGEST_META:
+        raise CheckpointError(f"its meta text has {size:,} bytes.")
+    with archive.open("meta.npy") as file:
+        text = read_array(file, size, np.dtype(np.uint8), None)
+    meta = json.loads(text.tobytes())
+    version = meta["format_version"]
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"it has format {version}, and charnn {__version__} reads format {FORMAT_VERSION}; "
+            "use a newer charnn."
+        )
+    config = Config.from_values(meta["config"])
+    vocabulary = Vocabulary.from_json(meta["vocabulary"])
+    shapes = expected_arrays(config, len(vocabulary), meta["resumable"])
+    if members.keys() != {"meta.npy", *(f"{name}.npy" for name in shapes)}:
+        different = members.keys() ^ {"meta.npy", *(f"{name}.npy" for name in shapes)}
+        raise CheckpointError(f"its arrays are not its configuration's: {sorted(different)[:3]}.")
+    arrays = {}
+    for name, shape in shapes.items():
+        member = members[f"{name}.npy"]
+        with archive.open(member) as file:
+            arrays[name] = read_array(file, member.file_size, np.dtype(np.float32), shape)
+    if digest({key: meta[key] for key in meta if key != "digest"}, arrays) != meta["digest"]:
+        raise CheckpointError("its content is not what was saved (the digest differs).")
+    return assemble(meta, config, vocabulary, arrays)
+
+
+def read_array(
+    file: IO[bytes], size: int, dtype: np.dtype[Any], shape: Shape | None
+) -> Array:
+    """Read one `.npy` of `size` bytes; its type and shape must be as given (None: any vector)."""
+    if np.lib.format.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
+        raise CheckpointError("one of its arrays has a header of another version.")
+    found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)  # type: ignore[no-untyped-call]
+    if shape is None:
+        shape = (size - file.tell(),)
+    if found != (shape, False, dtype):
+        raise CheckpointError(f"an array is {found[2]} {found[0]}, not {dtype} {shape}.")
+    bytes_needed = math.prod(shape) * dtype.itemsize
+    if file.tell() + bytes_needed != size:
+        raise CheckpointError(f"an array of {bytes_needed:,} bytes is in a file of {size:,}.")
+    content = file.read()
+    if len(content) != bytes_needed:
+        raise CheckpointError(f"an array has {len(content):,} of its {bytes_needed:,} bytes.")
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def assemble(
+    meta: dict[str, Any], config: Config, vocabulary: Vocabulary, arrays: dict[str, Array]
+) -> Checkpoint:
+    """Put a checkpoint together from its checked parts. Raises CheckpointError."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"its array {name} has a value that is not finite.")
+
+    def group(prefix: str) -> dict[str, Array]:
+        return {
+            name.removeprefix(prefix): array
+            for name, array in arrays.items()
+            if name.startswith(prefix)
+        }
+
+    parameters = Parameters(parameter_shapes(config.model, len(vocabulary)))
+    for name, array in group("parameters/").items():
+        parameters[name][...] = array
+    progress = {f.name: meta["progress"][f.name] for f in fields(Progress)}
+    progress["history"] = [tuple(row) for row in progress["history"]]
+    states = list(group("state/").values())
+    per_layer = len(states) // config.model.num_layers
+    return Checkpoint(
+        config=config,
+        vocabulary=vocabulary,
+        parameters=parameters,
+        progress=Progress(**progress),
+        corpus=CorpusRecord(**meta["corpus"]),
+        optimizer=group("optimizer/") if meta["resumable"] else None,
+        states=[
+            tuple(states[start : start + per_layer])
+            for start in range(0, len(states), per_layer or 1)
+        ]
+        if meta["resumable"]
+        else None,
+        provenance=meta["provenance"],
+    )
+
+
+def digest(meta: dict[str, Any], arrays: Arrays) -> str:
+    """Return a SHA-256 over the meta data and every array's name, type, shape and bytes."""
+    total = hashlib.sha256(json.dumps(meta, sort_keys=True).encode("utf-8"))
+    for name in sorted(arrays):
+        array = arrays[name]
+        total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(np.ascontiguousarray(array))
+    return total.hexdigest()

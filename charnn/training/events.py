@@ -1,0 +1,83 @@
+"""What happens during training, as a training run tells it.
+
+Losses are in nats per symbol. Who shows them, and how, is not training's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins, or goes on from `update`."""
+
+    update: int
+    total: int
+    updates_per_epoch: int
+    batch_size: int
+    seq_length: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update of the weights was made; `seconds` counts the whole run's training time."""
+
+    update: int
+    epoch: float
+    loss: float
+    smoothed_loss: float
+    gradient_norm: float
+    learning_rate: float
+    symbols: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The model was evaluated; `val_loss` is None where no validation part is kept."""
+
+    update: int
+    epoch: float
+    train_loss: float
+    val_loss: float | None
+    best_loss: float
+    improved: bool
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint was written."""
+
+    update: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """A loss or gradient was not finite: the run is back at `update` with a lower learning rate."""
+
+    failed_update: int
+    update: int
+    reason: str
+    learning_rate_factor: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run ended: `reason` is `completed`, `early stopping` or `interrupted`."""
+
+    update: int
+    reason: str
+    train_loss: float | None
+    best_loss: float | None
+    best_update: int
+    test_loss: float | None
+    seconds: float
+
+
+Event: TypeAlias = Started | Step | Evaluation | Saved | RolledBack | Finished

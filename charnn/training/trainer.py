@@ -1,0 +1,346 @@
+"""The training loop: truncated backpropagation through time over contiguous streams.
+
+    for each window of the epoch:
+        loss, gradients   forward and backward, the states carried from the window before
+        clip              by value, then by global norm
+        update            the optimiser, at the schedule's learning rate
+        every so often    evaluate on the whole validation part and save
+
+Teacher forcing: the input at t + 1 is the text's own symbol, whatever the model predicted.
+
+All randomness of an update is drawn from a generator seeded by (seed, update), and everything
+else that a run needs is in its checkpoint, so a resumed run makes exactly the same updates.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from charnn.arrays import Array
+from charnn.config import DEFAULT_STEPS, Config
+from charnn.errors import DivergenceError, RunError
+from charnn.models.evaluation import evaluate
+from charnn.models.language_model import LanguageModel, LayerStates
+from charnn.nn.blas import single_thread
+from charnn.nn.buffers import Buffers
+from charnn.registry import OPTIMIZERS
+from charnn.text.batches import Streams
+from charnn.text.corpus import Corpus
+from charnn.training.checkpoint import BEST, LAST, Checkpoint, CorpusRecord, Progress, load_checkpoint
+from charnn.training.clipping import clip_by_global_norm, clip_by_value, global_norm
+from charnn.training.events import (
+    Evaluation,
+    Event,
+    Finished,
+    RolledBack,
+    Saved,
+    Started,
+    Step,
+)
+from charnn.training.run_folder import RunFolder
+from charnn.training.schedules import learning_rate
+
+SMOOTHING = 0.02  # weight of a new loss in the smoothed one
+ROLLBACK_FACTOR = 0.5  # of the learning rate, at each return to the last good state
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state that was good: what a diverging run returns to."""
+
+    progress: Progress
+    parameters: Array
+    optimizer: dict[str, Array]
+    states: LayerStates
+
+
+class Trainer:
+    """One run: its model, optimiser, position and best loss. `run()` yields what happens."""
+
+    def __init__(
+        self,
+        config: Config,
+        corpus: Corpus,
+        model: LanguageModel,
+        folder: RunFolder | None = None,
+        resume_from: Checkpoint | None = None,
+    ) -> None:
+        """Prepare a run from `model`'s weights, or the rest of the run of a checkpoint.
+
+        Without `folder` nothing is written.
+        """
+        training = config.training
+        self.config = config
+        self.corpus = corpus
+        self.folder = folder
+        self.model = model
+        self.streams = Streams(corpus.train, training.batch_size, training.seq_length)
+        self.total = total_updates(config, self.streams)
+        self.optimizer = OPTIMIZERS[training.optimizer](
+            training, model.parameters.flat.size, model.parameters.flat.dtype
+        )
+        self.gradients = model.parameters.zeros_like()
+        self.states = model.zero_states(training.batch_size)
+        self.progress = Progress()
+        self.best_parameters = model.parameters.flat.copy()
+        self.stop_requested = False
+        self._buffers = Buffers()
+        if resume_from is not None:
+            self._restore_checkpoint(resume_from)
+        self._good = self._snapshot()
+
+    @classmethod
+    def start(cls, config: Config, corpus: Corpus, folder: RunFolder | None = None) -> Trainer:
+        """Prepare a run from random weights."""
+        size, seed = len(corpus.vocabulary), config.training.seed
+        return cls(config, corpus, LanguageModel.initialized(config.model, size, seed), folder)
+
+    def run(self) -> Iterator[Event]:
+        """Train to the end, or until `stop_requested` is set, and yield each event.
+
+        Raises DivergenceError after `max_rollbacks` returns to the last good state, and RunError
+        where the run folder cannot be written.
+        """
+        for event in self._run():
+            if self.folder is not None:
+                self.folder.record(event)
+            yield event
+
+    def _run(self) -> Iterator[Event]:
+        progress = self.progress
+        yield Started(
+            progress.update,
+            self.total,
+            self.streams.windows,
+            self.streams.batch_size,
+            self.streams.seq_length,
+        )
+        reason = "completed"
+        with single_thread():
+            while progress.update < self.total:
+                if self.stop_requested:
+                    reason = "interrupted"
+                    yield from self._save()
+                    break
+                try:
+                    yield self._step()
+                    if self._evaluation_due():
+                        yield self._evaluate()
+                        yield from self._save()
+                except FloatingPointError as error:
+                    yield self._roll_back(str(error))
+                    progress = self.progress
+                if self._out_of_patience():
+                    reason = "early stopping"
+                    break
+            test_loss = self._test() if reason != "interrupted" else None
+        yield Finished(
+            progress.update,
+            reason,
+            progress.smoothed_loss,
+            progress.best_loss,
+            progress.best_update,
+            test_loss,
+            progress.seconds,
+        )
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _step(self) -> Step:
+        """Make one update. Raises FloatingPointError where the loss or gradient is not finite."""
+        began = time.perf_counter()
+        progress, training = self.progress, self.config.training
+        epoch, window = divmod(progress.update, self.streams.windows)
+        if window == 0:
+            self.states = self.model.zero_states(self.streams.batch_size)
+        inputs, targets = self.streams.window(window)
+        self.gradients.flat[:] = 0
+        loss, self.states, backward = self.model.loss(
+            inputs,
+            targets,
+            self.states,
+            random=np.random.default_rng((training.seed, progress.update)),
+            buffers=self._buffers,
+        )
+        backward(self.gradients)
+        norm = self._clip()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise FloatingPointError(f"the loss is {loss}, the gradient's norm {norm}")
+        rate = self._learning_rate()
+        progress.update += 1
+        self.optimizer.update(
+            self.model.parameters.flat, self.gradients.flat, rate, progress.update
+        )
+        weight = max(SMOOTHING, 1 / progress.update)
+        before = loss if progress.smoothed_loss is None else progress.smoothed_loss
+        progress.smoothed_loss = before + weight * (loss - before)
+        progress.seconds += time.perf_counter() - began
+        return Step(
+            progress.update,
+            epoch + (window + 1) / self.streams.windows,
+            loss,
+            progress.smoothed_loss,
+            norm,
+            rate,
+            inputs.size,
+            progress.seconds,
+        )
+
+    def _clip(self) -> float:
+        """Clip the gradients as configured and return their global norm before it."""
+        training, flat = self.config.training, self.gradients.flat
+        norm = global_norm(flat)
+        if training.clip_value is not None:
+            clip_by_value(flat, training.clip_value)
+        if training.clip_norm is not None:
+            clip_by_global_norm(flat, training.clip_norm)
+        return norm
+
+    def _learning_rate(self) -> float:
+        progress = self.progress
+        rate = learning_rate(
+            self.config.training, progress.update, self.total, progress.reductions
+        )
+        return rate * ROLLBACK_FACTOR**progress.rollbacks
+
+    def _evaluation_due(self) -> bool:
+        update = self.progress.update
+        return update % self.config.training.eval_every == 0 or update == self.total
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _evaluate(self) -> Evaluation:
+        """Evaluate and take note of the best. Raises FloatingPointError for a loss not finite."""
+        began = time.perf_counter()
+        progress, training = self.progress, self.config.training
+        train_loss = progress.smoothed_loss or 0.0
+        val_loss = self._loss_on(self.corpus.val)
+        loss = train_loss if val_loss is None else val_loss
+        if not (math.isfinite(loss) and np.isfinite(self.model.parameters.flat).all()):
+            raise FloatingPointError(f"the loss is {loss} or a weight is not finite")
+        improved = progress.best_loss is None or loss < progress.best_loss
+        if improved:
+            progress.best_loss, progress.best_update = loss, progress.update
+            progress.stale = progress.plateau = 0
+            self.best_parameters[:] = self.model.parameters.flat
+        else:
+            progress.stale += 1
+            progress.plateau += 1
+        if progress.plateau >= training.lr_patience and training.lr_schedule == "plateau":
+            progress.reductions += 1
+            progress.plateau = 0
+        progress.history.append((progress.update, train_loss, val_loss))
+        progress.seconds += time.perf_counter() - began
+        return Evaluation(
+            progress.update,
+            progress.update / self.streams.windows,
+            train_loss,
+            val_loss,
+            progress.best_loss or loss,
+            improved,
+            self._learning_rate(),
+            progress.seconds,
+        )
+
+    def _loss_on(self, ids: Array) -> float | None:
+        """Return the loss on a part of the corpus, or None where it is too short to have one."""
+        return evaluate(self.model, ids).nats_per_symbol if len(ids) > 1 else None
+
+    def _test(self) -> float | None:
+        """Return the best weights' loss on the test part."""
+        parameters = self.model.parameters.zeros_like()
+        parameters.flat[:] = self.best_parameters
+        best = LanguageModel(self.config.model, self.model.vocab_size, parameters)
+        ids = self.corpus.test
+        return evaluate(best, ids).nats_per_symbol if len(ids) > 1 else None
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.training.early_stopping
+        return patience is not None and self.progress.stale >= patience
+
+    def _save(self) -> Iterator[Saved]:
+        """Save the last state, and the best if it is this one; it is a good state to return to."""
+        self._good = self._snapshot()
+        if self.folder is None:
+            return
+        last = self.checkpoint()
+        if self.progress.update == self.progress.best_update:
+            best = Checkpoint(
+                last.config, last.vocabulary, last.parameters, last.progress, last.corpus
+            )
+            yield Saved(self.progress.update, self.folder.save(BEST, best))
+        yield Saved(self.progress.update, self.folder.save(LAST, last))
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the run as it stands, sharing its arrays."""
+        corpus = self.corpus
+        return Checkpoint(
+            self.config,
+            corpus.vocabulary,
+            self.model.parameters,
+            self.progress,
+            CorpusRecord(corpus.name, corpus.files, corpus.fingerprint, corpus.parts),
+            self.optimizer.state,
+            self.states,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            self.progress.copy(),
+            self.model.parameters.flat.copy(),
+            {slot: vector.copy() for slot, vector in self.optimizer.state.items()},
+            [tuple(state.copy() for state in layer) for layer in self.states],
+        )
+
+    def _roll_back(self, reason: str) -> RolledBack:
+        """Return to the last good state with a lower learning rate. Raises DivergenceError."""
+        failed, limit = self.progress.update, self.config.training.max_rollbacks
+        rollbacks = self.progress.rollbacks + 1
+        if rollbacks > limit:
+            raise DivergenceError(
+                f"training diverged at update {failed:,} ({reason}) and again after {limit} returns "
+                f"to the last good state; lower --learning-rate ({self.config.training.learning_rate:g}) "
+                "or --clip-norm."
+            )
+        good = self._good
+        self.progress = good.progress.copy()
+        self.progress.rollbacks = rollbacks
+        self.model.parameters.flat[:] = good.parameters
+        for slot, vector in self.optimizer.state.items():
+            vector[:] = good.optimizer[slot]
+        self.states = good.states
+        if self.folder is not None:
+            self.folder.forget_after(self.progress.update)
+        factor = ROLLBACK_FACTOR**rollbacks
+        return RolledBack(failed, self.progress.update, reason, factor)
+
+    def _restore_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Take over a checkpoint's state. Raises RunError where it does not belong to the corpus."""
+        if checkpoint.optimizer is None or checkpoint.states is None:
+            raise RunError(f"the checkpoint holds a model only; resume from its run's {LAST}.")
+        if checkpoint.corpus.fingerprint != self.corpus.fingerprint:
+            raise RunError(
+                f"the corpus is not the one that the run was trained on "
+                f"({', '.join(checkpoint.corpus.files)}); give that text."
+            )
+        self.progress = checkpoint.progress.copy()
+        if self.progress.update >= self.total:
+            raise RunError(
+                f"the run has made all its {self.total:,} updates; raise --steps or --epochs to go on."
+            )
+        for slot, vector in self.optimizer.state.items():
+            vector[:] = checkpoint.optimizer[slot]
+        self.states = checkpoint.states
+        if self.folder is not None and self.folder.has(BEST):
+            self.best_parameters[:] = load_checkpoint(self.folder.path / BEST).parameters.flat
+
+
+def total_updates(config: Config, streams: Streams) -> int:
+    """Return how many updates a run makes."""
+    training = config.training
+    if training.epochs is not None:
+        return max(1, round(training.epochs * streams.windows))
+    return training.steps or DEFAULT_STEPS
