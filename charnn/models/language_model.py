@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -202,3 +202,21 @@ class LanguageModel:
             return backward_logits(backward_losses(1 / len(losses)), gradients)
 
         return float(losses.mean(dtype=np.float64)), final, backward
+
+
+def adopt_weights(model: LanguageModel, source: LanguageModel, symbols: Mapping[int, int]) -> None:
+    """Copy a model's weights into one with another vocabulary: `symbols` maps ids to the source's.
+
+    What belongs to a symbol (a row of the input, a column of the output) is copied by the symbol;
+    symbols that the source lacks keep the weights that they have.
+    """
+    ours, theirs = list(symbols), list(symbols.values())
+    one_hot = model.config.embedding_size is None
+    symbol_axis = {"layer1/W_xh": 1} if one_hot else {"E": 0}
+    symbol_axis |= {"W_hy": 1, "b_y": 0}
+    for name, array in model.parameters.items():
+        if name in symbol_axis:
+            rows = np.moveaxis(array, symbol_axis[name], 0)
+            rows[ours] = np.moveaxis(source.parameters[name], symbol_axis[name], 0)[theirs]
+        else:
+            array[...] = source.parameters[name]

@@ -12,6 +12,7 @@ import hashlib
 import sys
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ class Corpus:
     train: Array
     val: Array
     test: Array
-    unknown: int  # how many symbols became the unknown one
+    unknown: int  # how many characters became the unknown symbol
     fingerprint: str  # SHA-256 of the ids
 
     @property
@@ -163,13 +164,14 @@ def read_corpus(
     files = TextFiles(names, config.encoding)
     if vocabulary is None:
         vocabulary = make_vocabulary(files, config)
-    ids = encode(files, vocabulary)
-    if len(ids) < 2:
-        size = "is empty" if not len(ids) else f"has a single {vocabulary.unit}"
+    ids, outside, fingerprint = encode(files, vocabulary)
+    if outside and not vocabulary.unknown:
+        symbol = next(iter(outside))
         raise CorpusError(
-            f"corpus {quoted(names)} {size}; a model learns from at least 2: give more text."
+            f"corpus {quoted(names)} has {symbol!r} (U+{ord(symbol):04X}), which is not in the "
+            "vocabulary; make one with an unknown symbol (--min-count 2), or from this text too."
         )
-    unknown = int((ids == vocabulary.unknown_id).sum()) if vocabulary.unknown else 0
+    check_length(names, ids, vocabulary)
     N = len(ids)
     test_start = N - int(N * config.test_fraction)
     val_start = test_start - int(N * config.val_fraction)
@@ -181,9 +183,32 @@ def read_corpus(
         train=ids[:val_start],
         val=ids[val_start:test_start],
         test=ids[test_start:],
-        unknown=unknown,
-        fingerprint=hashlib.sha256(ids.tobytes()).hexdigest(),
+        unknown=outside.total(),
+        fingerprint=fingerprint,
     )
+
+
+def read_for_scoring(
+    names: Sequence[str], encoding: str, vocabulary: Vocabulary
+) -> tuple[Array, Counter[str]]:
+    """Return the ids of a text to score, and its characters that the vocabulary lacks, counted.
+
+    Those are the unknown symbol in the ids, or left out of them where there is none. Raises
+    CorpusError.
+    """
+    ids, outside, _ = encode(TextFiles(names, encoding), vocabulary)
+    check_length(names, ids, vocabulary)
+    return ids, outside
+
+
+def check_length(names: Sequence[str], ids: Array, vocabulary: Vocabulary) -> None:
+    """Raise CorpusError for a text in which nothing can be predicted."""
+    if len(ids) < 2:
+        size = f"a single {vocabulary.unit}" if len(ids) else f"no {vocabulary.unit}"
+        raise CorpusError(
+            f"the text {quoted(names)} has {size} that the model can read, and at least 2 are "
+            "needed to predict one from the other; give more text."
+        )
 
 
 def make_vocabulary(files: TextFiles, config: DataConfig) -> Vocabulary:
@@ -204,23 +229,30 @@ def make_vocabulary(files: TextFiles, config: DataConfig) -> Vocabulary:
     return Vocabulary.from_counts(counts, config.min_count)
 
 
-def encode(files: TextFiles, vocabulary: Vocabulary) -> Array:
-    """Return the ids of all files. Raises CorpusError for a character outside the vocabulary."""
-    if vocabulary.tokens == "bytes":
-        return np.frombuffer(b"".join(files.raw()), np.uint8)
-    blocks = []
-    for text in files.blocks():
-        ids = vocabulary.encode(text)
-        outside = np.flatnonzero(ids == len(vocabulary))
-        if len(outside):
-            symbol = text[outside[0]]
-            raise CorpusError(
-                f"corpus {quoted(files.names)} has {symbol!r} (U+{ord(symbol):04X}), which is not "
-                "in the vocabulary; make one with an unknown symbol (--min-count 2) or from this "
-                "text too."
-            )
-        blocks.append(ids)
-    return np.concatenate(blocks) if blocks else np.zeros(0, vocabulary.id_dtype)
+def encode(files: TextFiles, vocabulary: Vocabulary) -> tuple[Array, Counter[str], str]:
+    """Return a text's ids, its characters that the vocabulary lacks, counted, and a fingerprint.
+
+    Those characters are the unknown symbol in the ids, or left out where there is none. The ids
+    lie in a temporary file and are mapped into memory, so a long text takes little of it.
+    """
+    outside: Counter[str] = Counter()
+    fingerprint = hashlib.sha256()
+    with tempfile.TemporaryFile(prefix="charnn-") as file:
+        for block in files.raw() if vocabulary.tokens == "bytes" else files.blocks():
+            if isinstance(block, bytes):
+                ids = np.frombuffer(block, np.uint8)
+            else:
+                ids = vocabulary.encode(block)
+                missing = ids == vocabulary.missing_id
+                if missing.any():
+                    outside.update(block[at] for at in np.flatnonzero(missing))
+                    ids = ids if vocabulary.unknown else ids[~missing]
+            fingerprint.update(ids)
+            file.write(ids)
+        if not file.tell():
+            return np.zeros(0, vocabulary.id_dtype), outside, fingerprint.hexdigest()
+        file.flush()
+        return np.memmap(file, vocabulary.id_dtype, "r"), outside, fingerprint.hexdigest()
 
 
 def find_encoding(name: str) -> codecs.CodecInfo:

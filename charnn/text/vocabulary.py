@@ -79,25 +79,31 @@ class Vocabulary:
         return len(self.symbols) if self.unknown else None
 
     @property
+    def missing_id(self) -> int:
+        """What `encode` gives a character without an id: the unknown symbol's, or no valid id."""
+        return len(self.symbols)
+
+    @property
     def unit(self) -> str:
         """What a loss is per: `char` or `byte`."""
         return "byte" if self.tokens == "bytes" else "char"
 
     @cached_property
     def id_dtype(self) -> type[np.unsignedinteger[Any]]:
-        """The smallest type that holds an id, and one more value for 'not in the vocabulary'."""
+        """The smallest type that holds every id and `missing_id`."""
+        if self.tokens == "bytes":
+            return np.uint8
         return np.uint8 if len(self) < 256 else np.uint16 if len(self) < 65_536 else np.uint32
 
     @cached_property
     def _table(self) -> Array:
-        """Ids by code point; `len(self)` where there is none and no unknown symbol."""
-        missing = len(self) if self.unknown_id is None else self.unknown_id
-        table = np.full(ord(self.symbols[-1]) + 2, missing, self.id_dtype)
+        """Ids by code point, up to the first code point behind the last symbol."""
+        table = np.full(ord(self.symbols[-1]) + 2, self.missing_id, self.id_dtype)
         table[code_points(self.symbols)] = np.arange(len(self.symbols))
         return table
 
     def encode(self, text: str) -> Array:
-        """Return the ids of a text's symbols; one that has no id is `len(self)`, no valid id."""
+        """Return the ids of a text's symbols; one that has none gets `missing_id`."""
         if self.tokens == "bytes":
             return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
         points = np.minimum(code_points(text), len(self._table) - 1)

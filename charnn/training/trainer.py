@@ -89,6 +89,7 @@ class Trainer:
         self.progress = Progress()
         self.best_parameters = model.parameters.flat.copy()
         self.stop_requested = False
+        self.interrupted = False
         self._buffers = Buffers()
         if resume_from is not None:
             self._restore_checkpoint(resume_from)
@@ -124,6 +125,7 @@ class Trainer:
         with single_thread():
             while progress.update < self.total:
                 if self.stop_requested:
+                    self.interrupted = True
                     reason = "interrupted"
                     yield from self._save()
                     break

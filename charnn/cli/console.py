@@ -1,0 +1,153 @@
+"""The terminal: the only user of rich.
+
+Text is never parsed as markup, so that brackets in a corpus show as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_WIDTH = 110  # columns where the output is no terminal
+
+
+def make_console(stderr: bool = False) -> Console:
+    """Return a console on standard output, or on standard error."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        file=stream,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=False,
+        width=None if stream.isatty() else PLAIN_WIDTH,
+    )
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Print a message on standard error."""
+    make_console(stderr=True).print(text, style=style, soft_wrap=True)
+
+
+def show(text: str, style: str | None = None) -> None:
+    """Print a result on standard output."""
+    make_console().print(text, style=style, soft_wrap=True)
+
+
+def show_json(content: object) -> None:
+    """Print one line of JSON on standard output."""
+    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def show_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    left: Iterable[str] = (),
+    emphasized: Iterable[int] = (),
+) -> None:
+    """Print a table; columns are flush right but those named in `left`."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
+    for column in columns:
+        table.add_column(column, justify="left" if column in left else "right", no_wrap=True)
+    strong = set(emphasized)
+    for number, row in enumerate(rows):
+        style = "bold red" if number in strong else None
+        table.add_row(*(Text(str(cell)) for cell in row), style=style)
+    make_console().print(table)
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None, quiet: bool) -> Iterator[Any]:
+    """Show a bar on a terminal while a block runs; yields a function to advance it."""
+    console = make_console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda amount: progress.advance(task, amount)
+
+
+def loss_in_words(loss: float | None, unit: str) -> str:
+    """Return a loss with its units: nats and bits per character."""
+    if loss is None:
+        return "none"
+    return f"{loss:.4f} nats/{unit} ({loss / math.log(2):.3f} bits/{unit})"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as 3:07 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class TrainingPanel:
+    """The live display of a training run on a terminal."""
+
+    def __init__(self, total: int, unit: str) -> None:
+        self.total = total
+        self.unit = unit
+        self.update = 0
+        self.facts: dict[str, str] = {}
+        self.sample = ""
+        self._live = Live(console=make_console(stderr=True), refresh_per_second=8, transient=True)
+        self._shown = 0.0
+
+    def __enter__(self) -> TrainingPanel:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._live.__exit__(*error)
+
+    def print(self, text: str) -> None:
+        """Print a line that stays, above the display."""
+        self._live.console.print(text, soft_wrap=True)
+
+    def refresh(self) -> None:
+        """Redraw, at most eight times a second."""
+        if time.monotonic() - self._shown > 0.12:
+            self._shown = time.monotonic()
+            self._live.update(self._draw())
+
+    def _draw(self) -> Group:
+        bar = Table.grid(padding=(0, 2))
+        bar.add_row(
+            ProgressBar(total=self.total, completed=self.update, width=44),
+            f"{self.update:,} / {self.total:,}",
+            self.facts.get("epoch", ""),
+            self.facts.get("left", ""),
+        )
+        table = Table.grid(padding=(0, 2))
+        for name in ("training", "smoothed", "validation", "gradient"):
+            if name in self.facts:
+                table.add_row(Text(name, style="dim"), Text(self.facts[name]))
+        parts: list[Any] = [bar, table]
+        if self.sample:
+            parts.append(Panel(Text(self.sample), title="sample", title_align="left", width=84))
+        return Group(*parts)

@@ -1,0 +1,67 @@
+"""`charnn eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from charnn.cli.flags import SectionedCommand, flag, output_flags
+
+
+@click.command("eval", cls=SectionedCommand)
+@click.argument("checkpoint", metavar="CKPT")
+@click.argument("text", nargs=-1, required=True, metavar="TEXT...")
+@flag(
+    "--streams",
+    section="Evaluation",
+    type=click.IntRange(1, 65_536),
+    metavar="N",
+    default=64,
+    help="Stretches of a long text read side by side; 1 reads from beginning to end.  [64]",
+)
+@flag("--encoding", section="Evaluation", default="utf-8", help="Encoding of the text.  [utf-8]")
+@output_flags()
+def command(
+    checkpoint: str, text: tuple[str, ...], streams: int, encoding: str, quiet: bool, as_json: bool
+) -> None:
+    """Score texts with a model: nats and bits per character, and perplexity.
+
+    \b
+    charnn eval runs/shakespeare-lstm sonnets.txt
+    cat sonnets.txt | charnn eval best.npz - --json
+
+    The state is carried from beginning to end; the first character has nothing before it and is
+    not predicted.
+    """
+    from charnn.cli.console import progress_bar, say, show, show_json
+    from charnn.models.evaluation import evaluate
+    from charnn.text.corpus import read_for_scoring
+    from charnn.training.checkpoint import load_checkpoint
+
+    saved = load_checkpoint(Path(checkpoint))
+    ids, outside = read_for_scoring(text, encoding, saved.vocabulary)
+    with progress_bar("evaluating", len(ids) - 1, quiet or as_json) as advance:
+        score = evaluate(saved.model, ids, streams, advance)
+    unknown = sum(outside.values())
+    if outside and not quiet:
+        names = ", ".join(f"{symbol!r} {times:,}x" for symbol, times in outside.most_common(8))
+        more = f" and {len(outside) - 8} more" if len(outside) > 8 else ""
+        fate = "scored as the unknown symbol" if saved.vocabulary.unknown else "left out"
+        say(f"note: {unknown:,} characters are unknown to the model ({names}{more}); {fate}.")
+    unit = saved.vocabulary.unit
+    if as_json:
+        content = {
+            "characters": len(ids) + (0 if saved.vocabulary.unknown else unknown),
+            "unknown_characters": unknown,
+            "nats_per_char": score.nats_per_symbol,
+            "bits_per_char": score.bits_per_symbol,
+            "perplexity": score.perplexity,
+            "unit": unit,
+        }
+        show_json(content)
+        return
+    show(
+        f"{score.nats_per_symbol:.4f} nats/{unit}   {score.bits_per_symbol:.4f} bits/{unit}   "
+        f"perplexity {score.perplexity:.3f}   {len(ids):,} {unit}s, {unknown:,} unknown"
+    )

@@ -1,0 +1,84 @@
+"""The command `charnn`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from charnn.cli.flags import CONTEXT, Failure
+from charnn.errors import CharnnError
+from charnn.version import __version__
+
+COMMANDS = {
+    "train": "Train a model on a text.",
+    "sample": "Sample text from a model.",
+    "eval": "Score texts with a model.",
+    "info": "Show what a checkpoint holds.",
+    "vocab": "Show or save the vocabulary of a text.",
+    "hello": "Walk through the hello example, every number computed.",
+    "gradcheck": "Check every gradient against central differences.",
+    "config": "Show the effective configuration.",
+    "fetch": "Download a corpus.",
+}
+
+
+class Charnn(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the commands in the order of the help page."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command from the file of its name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"charnn.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a wrong name is answered with the closest right one."""
+        from charnn.options import suggestion
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}.{suggestion(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what charnn can explain ends in one sentence."""
+        try:
+            return super().invoke(ctx)
+        except CharnnError as error:
+            raise Failure(error) from error
+
+
+@click.command(cls=Charnn, context_settings=CONTEXT)
+@click.version_option(__version__, "-V", "--version", message="charnn %(version)s")
+def charnn() -> None:
+    """Character-level language models, trained by hand-derived backpropagation through time.
+
+    \b
+    charnn hello                              see every number of a tiny network
+    charnn fetch tinyshakespeare              get a text
+    charnn train tinyshakespeare.txt          train an LSTM on it
+    charnn sample runs/tinyshakespeare-lstm   write more of the same
+    """
+
+
+def main() -> None:
+    """Run the command line; a reader that closes its pipe ends it quietly."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    charnn(prog_name="charnn")

@@ -1,0 +1,156 @@
+"""How a run begins: new, from another model's weights, or where it was left.
+
+What a text is too short for is adapted, and said in a note, unless it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from charnn.config import Config
+from charnn.errors import ConfigError, RunError
+from charnn.models.language_model import LanguageModel, adopt_weights
+from charnn.options import Value
+from charnn.text.batches import fit_streams
+from charnn.text.corpus import STANDARD_INPUT, Corpus, TextFiles, make_vocabulary, read_corpus
+from charnn.text.vocabulary import Vocabulary
+from charnn.training.checkpoint import LAST, Checkpoint, load_checkpoint
+from charnn.training.run_folder import RunFolder
+from charnn.training.trainer import Trainer
+
+STRUCTURE = ("cell", "hidden_size", "num_layers", "gru_reset", "embedding_size")
+MAY_CHANGE = ("epochs", "steps")  # of a run that is resumed
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to go: `trainer.run()`; `notes` say what was adapted."""
+
+    trainer: Trainer
+    notes: list[str]
+
+
+def new_run(
+    files: Sequence[str],
+    config: Config,
+    *,
+    fixed: Collection[str] = (),
+    out: Path | None = None,
+    write: bool = True,
+    force: bool = False,
+    init_from: Path | None = None,
+) -> Run:
+    """Prepare a new run on `files` in the folder `out`, by default `runs/<corpus>-<cell>`.
+
+    `fixed` names the options that were asked for, which are not adapted; `init_from` is a
+    checkpoint whose weights to start from; with `write` off there is no folder. Raises
+    CorpusError, ConfigError, CheckpointError, RunError.
+    """
+    source = load_checkpoint(init_from) if init_from is not None else None
+    if source is not None:
+        config = with_structure_of(source, config, fixed)
+    folder = None
+    if write:
+        default = f"runs/{TextFiles(files, config.data.encoding).name}-{config.model.cell}"
+        folder = RunFolder(out or Path(default))
+        folder.check_free(force)
+    vocabulary = None
+    if source is not None and config.data.vocab is None:
+        own = make_vocabulary(TextFiles(files, config.data.encoding), config.data)
+        vocabulary = union(own, source.vocabulary)
+    corpus = read_corpus(files, config.data, vocabulary)
+    config, notes = adapted(config, corpus, fixed)
+    size = len(corpus.vocabulary)
+    model = LanguageModel.initialized(config.model, size, config.training.seed)
+    if source is not None:
+        adopt_weights(model, source.model, shared_ids(corpus.vocabulary, source.vocabulary))
+        new = size - len(shared_ids(corpus.vocabulary, source.vocabulary))
+        notes.append(f"weights from '{init_from}'; {new} of {size} symbols are new to it.")
+    if folder is not None:
+        folder.create(config, force)
+    return Run(Trainer(config, corpus, model, folder), notes)
+
+
+def resume_run(path: Path, files: Sequence[str] = (), changes: Mapping[str, Value] | None = None) -> Run:
+    """Prepare the rest of the run in a folder, bit for bit as if it had not been interrupted.
+
+    `files` are needed only if the corpus has moved. Of `changes`, `epochs` and `steps` may differ
+    from the run's own. Raises RunError, ConfigError, CorpusError, CheckpointError.
+    """
+    folder = RunFolder(path)
+    if not folder.has(LAST):
+        raise RunError(f"'{path}' is no run folder (it has no {LAST}); give the folder of a run.")
+    checkpoint = load_checkpoint(path / LAST)
+    config = with_changes(checkpoint.config, changes or {})
+    files = list(files) or checkpoint.corpus.files
+    if files == [STANDARD_INPUT] == checkpoint.corpus.files:
+        raise RunError(
+            f"the run was trained on standard input; give its text as a file: "
+            f"charnn train --resume {path} FILE"
+        )
+    corpus = read_corpus(files, config.data, checkpoint.vocabulary)
+    trainer = Trainer(config, corpus, checkpoint.model, folder, resume_from=checkpoint)
+    folder.forget_after(checkpoint.progress.update)
+    folder.write_config(config)
+    return Run(trainer, [])
+
+
+def with_structure_of(source: Checkpoint, config: Config, fixed: Collection[str]) -> Config:
+    """Return a configuration with the network of a checkpoint. Raises ConfigError on a conflict."""
+    own, theirs = config.values(), source.config.values()
+    for name in (*STRUCTURE, "tokens"):
+        if name in fixed and own[name] != theirs[name]:
+            raise ConfigError(
+                f"{name} is {own[name]}, but the model to start from has {theirs[name]}; "
+                f"leave {name} out."
+            )
+    return config.replace(**{name: theirs[name] for name in (*STRUCTURE, "tokens")})
+
+
+def with_changes(config: Config, changes: Mapping[str, Value]) -> Config:
+    """Return a resumed run's configuration. Raises ConfigError for a change it cannot take."""
+    own = config.values()
+    for name, value in changes.items():
+        if name not in MAY_CHANGE and value != own[name]:
+            raise ConfigError(
+                f"{name} is {value}, but the run to resume has {own[name]}; leave it out, or start "
+                "a new run (--init-from keeps the weights)."
+            )
+    length = {name: changes[name] for name in MAY_CHANGE if changes.get(name) is not None}
+    return config.replace(**(dict.fromkeys(MAY_CHANGE) | length)) if length else config
+
+
+def adapted(config: Config, corpus: Corpus, fixed: Collection[str]) -> tuple[Config, list[str]]:
+    """Return a configuration that fits the text, and notes of what changed. Raises CorpusError."""
+    training, notes = config.training, []
+    batch, steps = fit_streams(
+        len(corpus.train),
+        training.batch_size,
+        training.seq_length,
+        frozenset({"batch_size", "seq_length"} - set(fixed)),
+    )
+    if (batch, steps) != (training.batch_size, training.seq_length):
+        notes.append(
+            f"the training part has {len(corpus.train):,} symbols: batch_size is {batch} instead "
+            f"of {training.batch_size}, seq_length {steps} instead of {training.seq_length}."
+        )
+    if config.data.val_fraction and len(corpus.val) < 2:
+        notes.append("the text is too short for a validation part: the best is by training loss.")
+    return config.replace(batch_size=batch, seq_length=steps), notes
+
+
+def union(first: Vocabulary, second: Vocabulary) -> Vocabulary:
+    """Return the vocabulary of the symbols of both."""
+    symbols = "".join(sorted({*first.symbols, *second.symbols}))
+    return Vocabulary(symbols, first.unknown or second.unknown, first.tokens)
+
+
+def shared_ids(first: Vocabulary, second: Vocabulary) -> dict[int, int]:
+    """Return the ids of the symbols that both have: first's to second's."""
+    places = {symbol: number for number, symbol in enumerate(second.symbols)}
+    shared = {n: places[symbol] for n, symbol in enumerate(first.symbols) if symbol in places}
+    if first.unknown_id is not None and second.unknown_id is not None:
+        shared[first.unknown_id] = second.unknown_id
+    return shared
