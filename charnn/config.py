@@ -61,9 +61,7 @@ class DataConfig(Section):
     tokens: str = option(
         "characters", "What the model reads and writes.", choices=("characters", "bytes")
     )
-    min_count: int = option(
-        1, "Characters seen less often become the unknown symbol.", minimum=1
-    )
+    min_count: int = option(1, "Characters seen less often become the unknown symbol.", minimum=1)
     encoding: str = option("utf-8", "Encoding of the text files.")
     vocab: str | None = option(None, "Vocabulary file made by `charnn vocab --out`.")
 
@@ -72,8 +70,8 @@ class DataConfig(Section):
         super().__post_init__()
         if self.val_fraction + self.test_fraction >= 1:
             raise ConfigError(
-                f"val_fraction {self.val_fraction:g} and test_fraction {self.test_fraction:g} leave "
-                "nothing to train on; their sum must be below 1."
+                f"val_fraction {self.val_fraction:g} and test_fraction {self.test_fraction:g} "
+                "leave nothing to train on; their sum must be below 1."
             )
         if self.tokens == "bytes" and self.min_count > 1:
             raise ConfigError(
@@ -106,9 +104,7 @@ class TrainingConfig(Section):
     optimizer: str = option("adam", "Rule that updates the weights.", choices=OPTIMIZERS)
     momentum: float = option(0.9, "Momentum (optimizer momentum).", minimum=0, below=1)
     beta1: float = option(0.9, "Decay of Adam's mean gradient.", minimum=0, below=1)
-    beta2: float = option(
-        0.999, "Decay of the mean squared gradient (Adam).", minimum=0, below=1
-    )
+    beta2: float = option(0.999, "Decay of the mean squared gradient (Adam).", minimum=0, below=1)
     rms_decay: float = option(
         0.99, "Decay of the mean squared gradient (RMSProp).", minimum=0, below=1
     )
@@ -122,9 +118,7 @@ class TrainingConfig(Section):
     lr_floor: float = option(
         0.02, "Lowest learning rate, as a share (cosine, step, plateau).", minimum=0, maximum=1
     )
-    lr_decay: float = option(
-        0.5, "Factor of each reduction (step, plateau).", above=0, maximum=1
-    )
+    lr_decay: float = option(0.5, "Factor of each reduction (step, plateau).", above=0, maximum=1)
     lr_decay_every: int = option(2_000, "Updates between reductions (step).", minimum=1)
     lr_patience: int = option(
         2, "Evaluations without improvement before a reduction (plateau).", minimum=1
@@ -234,8 +228,7 @@ def check_names(values: Mapping[str, Any], place: str = "the configuration") -> 
         if name not in known:
             guess = suggestion(str(name), known)
             raise ConfigError(
-                f"{place} has the unknown key {name!r}.{guess} "
-                "`charnn config` lists all keys."
+                f"{place} has the unknown key {name!r}.{guess} `charnn config` lists all keys."
             )
 
 

@@ -14,20 +14,21 @@ from typing import IO
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; it becomes `path`, whole, when the block ends well.
 
-    The content is on disk before the name is (fsync, `os.replace`, fsync of the folder), so a
+    The content is on disk before the name is (fsync, replace, fsync of the folder), so a
     crash or a full disk leaves the old file. Raises OSError.
     """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    written = Path(temporary)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        written.chmod(0o666 & ~_umask())
+        written.replace(path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)
+            written.unlink()
         raise
     _sync_folder(path.parent)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from charnn.errors import ConfigError
@@ -30,7 +29,7 @@ def option(
     maximum: float | None = None,
     above: float | None = None,
     below: float | None = None,
-    choices: Iterable[str] | None = None,
+    choices: Collection[str] | None = None,
     flag: str | None = None,
 ) -> Any:
     """Declare an option: bounds are inclusive (minimum, maximum) or exclusive (above, below)."""
@@ -59,7 +58,7 @@ class Option:
     maximum: float | None
     above: float | None
     below: float | None
-    choices: Iterable[str] | None
+    choices: Collection[str] | None
     flag: str | None
 
     def parse(self, value: object) -> Value:
@@ -73,7 +72,7 @@ class Option:
             if value is None or self.type is not str:
                 raise ConfigError(f"{self.name} cannot be none; {self.expected()}.")
         parsed = self._convert(value)
-        if self.choices is not None and parsed not in self.choices:
+        if self.choices is not None and str(parsed) not in self.choices:
             guess = suggestion(str(parsed), self.choices)
             raise ConfigError(f"{self.name} is {parsed!r}; {self.expected()}.{guess}")
         if isinstance(parsed, (int, float)) and not self._within_bounds(parsed):
@@ -145,7 +144,6 @@ def suggestion(word: str, words: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-@lru_cache(maxsize=None)
 def options_of(section: type[Section]) -> dict[str, Option]:
     """Return the options that a section declares, in order."""
     hints = get_type_hints(section)
@@ -156,9 +154,8 @@ def options_of(section: type[Section]) -> dict[str, Option]:
             kinds = list(get_args(kinds[0]))
         (kind,) = [kind for kind in kinds if kind is not types.NoneType]
         optional = types.NoneType in kinds
-        found[entry.name] = Option(
-            entry.name, kind, optional, entry.default, **entry.metadata
-        )
+        default: Any = entry.default
+        found[entry.name] = Option(entry.name, kind, optional, default, **entry.metadata)
     return found
 
 

@@ -62,16 +62,17 @@ def show_table(
     emphasized: Iterable[int] = (),
 ) -> None:
     """Print a table; columns are flush right but those named in `left`."""
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
-    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, justify="left" if column in left else "right", no_wrap=True)
     strong = set(emphasized)
     for number, row in enumerate(rows):
         style = "bold red" if number in strong else None
         table.add_row(*(Text(str(cell)) for cell in row), style=style)
-    make_console().print(table)
+    console = make_console()
+    console.print(title, style="bold")
+    console.print(table)
+    console.print()
 
 
 @contextmanager
@@ -118,12 +119,13 @@ class TrainingPanel:
         self._live = Live(console=make_console(stderr=True), refresh_per_second=8, transient=True)
         self._shown = 0.0
 
-    def __enter__(self) -> TrainingPanel:
-        self._live.__enter__()
-        return self
+    def open(self) -> None:
+        """Begin to draw."""
+        self._live.start(refresh=True)
 
-    def __exit__(self, *error: Any) -> None:
-        self._live.__exit__(*error)
+    def close(self) -> None:
+        """Draw no more, and clear what was drawn."""
+        self._live.stop()
 
     def print(self, text: str) -> None:
         """Print a line that stays, above the display."""

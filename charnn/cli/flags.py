@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from charnn.config import Config, read_yaml
-from charnn.errors import CharnnError, ConfigError
+from charnn.errors import CharnnError
 from charnn.options import Option, Section, Value, options_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,30 +35,7 @@ class Failure(click.ClickException):
 
     def __init__(self, error: CharnnError) -> None:
         super().__init__(str(error))
-        self.exit_code = error.exit_code
-
-
-class DeclaredType(click.ParamType):
-    """The type of a declared option: what `Option.parse` accepts."""
-
-    def __init__(self, declared: Option) -> None:
-        self.declared = declared
-        self.name = declared.type.__name__
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Value:
-        """Return the value; fails with the option's own sentence."""
-        try:
-            return self.declared.parse(value)
-        except ConfigError as error:
-            return self.fail(str(error), param, ctx)
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
-        """Show choices, or the type's name."""
-        if self.declared.choices is not None:
-            return "|".join(self.declared.choices)
-        return {"int": "N", "float": "X", "str": "TEXT", "bool": "BOOL"}[self.name]
+        self.__dict__["exit_code"] = error.exit_code
 
 
 class FlagInSection(click.Option):
@@ -90,15 +67,30 @@ def flag_name(declared: Option) -> str:
     return declared.flag or "--" + declared.name.replace("_", "-")
 
 
-def declared_flag(declared: Option, section: str, environment: bool) -> Callable[[Command], Command]:
+def metavar(declared: Option) -> str:
+    """Return what a help page shows as an option's value."""
+    if declared.choices is not None:
+        return "|".join(declared.choices)
+    return {int: "N", float: "X", str: "TEXT", bool: "BOOL"}[declared.type]
+
+
+def declared_flag(
+    declared: Option, section: str, environment: bool
+) -> Callable[[Command], Command]:
     """Return the decorator that adds an option's flag to a command."""
-    default = "none" if declared.default is None else f"{declared.default}"
+
+    def parse(_ctx: click.Context, _parameter: click.Parameter, value: object) -> Value:
+        return declared.parse(value)
+
+    default = "none" if declared.default is None else declared.default
     return click.option(
         flag_name(declared),
         declared.name,
         cls=FlagInSection,
         section=section,
-        type=DeclaredType(declared),
+        type=click.UNPROCESSED,
+        callback=parse,
+        metavar=metavar(declared),
         default=declared.default,
         help=f"{declared.help}  [{default}]",
         envvar=f"CHARNN_{declared.name.upper()}" if environment else None,
@@ -106,7 +98,10 @@ def declared_flag(declared: Option, section: str, environment: bool) -> Callable
 
 
 def declared_flags(
-    section: type[Section], heading: str, names: Iterable[str] | None = None, environment: bool = True
+    section: type[Section],
+    heading: str,
+    names: Iterable[str] | None = None,
+    environment: bool = True,
 ) -> Callable[[Command], Command]:
     """Add the flags of a section's options, or of those named, to a command."""
     options = options_of(section)
@@ -138,7 +133,9 @@ def output_flags(json: bool = True) -> Callable[[Command], Command]:
 
 def given(ctx: click.Context, names: Iterable[str]) -> dict[str, int]:
     """Return those of `names` that the user set, each with the rank of its source."""
-    ranks = {name: RANKS[ctx.get_parameter_source(name) or ParameterSource.DEFAULT] for name in names}
+    ranks = {
+        name: RANKS[ctx.get_parameter_source(name) or ParameterSource.DEFAULT] for name in names
+    }
     return {name: rank for name, rank in ranks.items() if rank}
 
 
@@ -147,11 +144,17 @@ def source_of(ctx: click.Context, name: str) -> str:
     return SOURCES.get(ctx.get_parameter_source(name) or ParameterSource.DEFAULT, "default")
 
 
-def read_config_file(ctx: click.Context, parameter: click.Parameter, path: str | None) -> str | None:  # noqa: ARG001
+def read_config_file(
+    ctx: click.Context,
+    parameter: click.Parameter,  # noqa: ARG001
+    path: str | None,
+) -> str | None:
     """Make a YAML file's values the command's defaults."""
     if path is not None:
         values = read_yaml(Path(path))
-        ctx.default_map = {name: "none" if value is None else value for name, value in values.items()}
+        ctx.default_map = {
+            name: "none" if value is None else value for name, value in values.items()
+        }
     return path
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 import textwrap
 from dataclasses import asdict
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from charnn.cli.console import TrainingPanel, duration, loss_in_words, say, show_json
 from charnn.config import Config, SamplingConfig
 from charnn.generation.sampling import sample
-from charnn.models.language_model import LanguageModel
 from charnn.nn.parameters import count
 from charnn.options import options_of
 from charnn.training.events import Evaluation, Event, Finished, RolledBack, Saved, Step
@@ -107,14 +105,15 @@ class PlainReporter(Reporter):
             "one-hot" if model.embedding_size is None else f"embedding of {model.embedding_size}"
         )
         unknown = f", {corpus.unknown:,} became unknown" if corpus.vocabulary.unknown else ""
+        window = f"{training.batch_size} x {training.seq_length} {self.unit}s"
         epochs = trainer.total / trainer.streams.windows
         lines = [
             f"corpus      {corpus.name}: {len(corpus.ids):,} {self.unit}s ({parts})",
             f"vocabulary  {len(corpus.vocabulary)} symbols{unknown}",
-            f"model       {trainer.model.cell}, {layers} of {model.hidden_size}, {inputs} input: "
-            f"{count(trainer.model.parameters.shapes):,} parameters",
-            f"training    {trainer.total:,} updates of {training.batch_size} x "
-            f"{training.seq_length} {self.unit}s ({epochs:.1f} epochs), seed {training.seed}",
+            f"model       {trainer.model.cell}, {layers} of {model.hidden_size}, {inputs} input",
+            f"parameters  {count(trainer.model.parameters.shapes):,}",
+            f"training    {trainer.total:,} updates of {window} ({epochs:.1f} epochs)",
+            f"seed        {training.seed}",
         ]
         if trainer.folder is not None:
             lines.append(f"run         {trainer.folder.path}")
@@ -125,7 +124,10 @@ class PlainReporter(Reporter):
                 for option in options_of(section)
             )
             lines += textwrap.wrap(
-                f"{name + ':':<11} {options}", 98, subsequent_indent=" " * 12, break_on_hyphens=False
+                f"{name + ':':<11} {options}",
+                98,
+                subsequent_indent=" " * 12,
+                break_on_hyphens=False,
             )
         if trainer.progress.update:
             lines.append(f"resumed     after update {trainer.progress.update:,}")
@@ -200,17 +202,17 @@ class LiveReporter(PlainReporter):
     def begin(self, notes: list[str]) -> None:
         """Print the preamble, then open the display."""
         super().begin(notes)
-        self.panel.__enter__()
+        self.panel.open()
         self.live = True
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the display, once."""
         if self.live:
             self.live = False
-            self.panel.__exit__(None, None, None)
+            self.panel.close()
 
     def say(self, line: str) -> None:
         """Print a line that stays, above the display."""

@@ -56,7 +56,9 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
             out.write(piece)
             out.flush()
     else:
-        out.write(SEPARATOR.encode().join(start + text for text in sample(model, vocabulary, options)))
+        out.write(
+            SEPARATOR.encode().join(start + text for text in sample(model, vocabulary, options))
+        )
     if sys.stdout.isatty():
         out.write(b"\n")
     out.flush()

@@ -29,6 +29,7 @@ from charnn.errors import InputError
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     corpus: tuple[str, ...],
     out: str | None,
     force: bool,
@@ -53,7 +54,9 @@ def command(
     if resume is not None:
         for name, value in (("--out", out), ("--init-from", init_from), ("--force", force)):
             if value:
-                raise InputError(f"{name} is for a new run, but --resume {resume} goes on with one.")
+                raise InputError(
+                    f"{name} is for a new run, but --resume {resume} goes on with one."
+                )
         run = resume_run(Path(resume), corpus, values)
     elif corpus:
         run = new_run(

@@ -1,6 +1,6 @@
 """Sampling: the model's own output, symbol by symbol, fed back as its input.
 
-    y_t = softmax(logits_t / temperature), cut to the top k or the top p, then x_{t+1} ~ y_t
+y_t = softmax(logits_t / temperature), cut to the top k or the top p, then x_{t+1} ~ y_t
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def sample_ids(
     states = model.zero_states(B)
     buffers = Buffers()
     with single_thread():
-        logits, states = read(model, np.broadcast_to(prime[:, None], (len(prime), B)), states, buffers)
+        logits, states = read(
+            model, np.broadcast_to(prime[:, None], (len(prime), B)), states, buffers
+        )
     made = 0
     while options.length is None or made < options.length:
         if vocabulary.unknown_id is not None:
@@ -116,7 +118,9 @@ def until(stop: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
         if at >= 0:
             yield held[:at]
             return
-        keep = next(n for n in range(min(len(stop) - 1, len(held)), -1, -1) if held.endswith(stop[:n]))
+        keep = next(
+            n for n in range(min(len(stop) - 1, len(held)), -1, -1) if held.endswith(stop[:n])
+        )
         if len(held) > keep:
             yield held[: len(held) - keep]
             held = held[len(held) - keep :]
@@ -136,13 +140,13 @@ def stream(
     return until(options.stop.encode(), pieces) if options.stop else pieces
 
 
-def sample(
-    model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
-) -> list[bytes]:
+def sample(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig) -> list[bytes]:
     """Return `options.num` whole samples, computed as one batch, each as `stream` gives it."""
     columns = sample_ids(model, vocabulary, options, encode_prime(vocabulary, options.prime))
     samples = []
-    for row in np.stack(list(columns), axis=1) if options.length else np.zeros((options.num, 0), int):
+    for row in (
+        np.stack(list(columns), axis=1) if options.length else np.zeros((options.num, 0), int)
+    ):
         pieces = [vocabulary.to_bytes([symbol]) for symbol in row]
         samples.append(b"".join(until(options.stop.encode(), pieces) if options.stop else pieces))
     return samples

@@ -1,9 +1,9 @@
 """The language model: ids in, a distribution over the next symbol out.
 
-    x_t   = one-hot or embedded symbol
-    h_t   = recurrent layers, one over the other, with dropout between them
-    y_t   = softmax(h_t W_hy + b_y)
-    L     = mean over t and b of -log y_t[target]     in nats per symbol
+x_t   = one-hot or embedded symbol
+h_t   = recurrent layers, one over the other, with dropout between them
+y_t   = softmax(h_t W_hy + b_y)
+L     = mean over t and b of -log y_t[target]     in nats per symbol
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from charnn.nn.losses import cross_entropy
 from charnn.nn.parameters import Parameters
 from charnn.nn.recurrent import unroll
 from charnn.registry import CELLS
+
+OUTPUT_GAIN = 0.1  # small, so that the first predictions are even and the first loss is ln V
 
 LayerStates: TypeAlias = list[States]
 LogitsBackward: TypeAlias = Callable[[Array, Parameters], LayerStates]
@@ -79,6 +81,8 @@ class LanguageModel:
                 initializers.gaussian(array, random)
             elif name == "W_hh" and config.recurrent_init == "orthogonal":
                 initializers.orthogonal(array, random)
+            elif name == "W_hy":
+                initializers.glorot(array, random, gain=OUTPUT_GAIN)
             elif name.startswith("W_"):
                 initializers.glorot(array, random)
             elif name == "b_h" and config.cell == "lstm":
@@ -124,7 +128,7 @@ class LanguageModel:
         With `random`, dropout is on. `backward(d_logits, gradients)` adds the gradients of all
         parameters and returns those of the initial states.
         """
-        h, final, backward_layers = self._recurrent_layers(ids, states, random, buffers or Buffers())
+        h, final, backward_layers = self.hidden(ids, states, random=random, buffers=buffers)
         top = h.reshape(ids.size, -1)
         W_hy = self.parameters["W_hy"]
         logits = affine(top, W_hy, self.parameters["b_y"])
@@ -137,31 +141,39 @@ class LanguageModel:
 
         return logits, final, backward
 
-    def _recurrent_layers(
-        self, ids: Array, states: LayerStates, random: np.random.Generator | None, buffers: Buffers
+    def hidden(
+        self,
+        ids: Array,
+        states: LayerStates,
+        *,
+        random: np.random.Generator | None = None,
+        buffers: Buffers | None = None,
     ) -> tuple[Array, LayerStates, LogitsBackward]:
-        """Run the layers between input and output: ids (T, B) -> h (T, B, H) of the last."""
+        """Run the layers between input and output: ids (T, B) -> h (T, B, H) of the last.
+
+        Returns h, the states after the window, and `backward(dh, gradients)`, as `logits` does.
+        """
+        buffers = buffers or Buffers()
         rate = self.config.dropout if random is not None else 0.0
         numbers = range(1, self.config.num_layers + 1)
-        backward_project = {}
-        backward_unroll = {}
-        backward_dropout = {}
+        backward_project, backward_unroll, backward_dropout = {}, {}, {}
         final = []
+        weights = self.layer_parameters(self.parameters, 1)
+        a, backward_ids = project_ids(ids, weights, buffers, f"{layer_name(1)}/")
         for number in numbers:
-            weights = self.layer_parameters(self.parameters, number)
             name = f"{layer_name(number)}/"
-            if number == 1:
-                a, backward_ids = project_ids(ids, weights, buffers, name)
-            else:
-                a, backward_project[number] = project(
-                    h, weights["W_xh"], weights["b_h"], buffers, name
-                )
             h, after, backward_unroll[number] = unroll(
                 self.cell, a, states[number - 1], weights, buffers, name
             )
             final.append(after)
             if rate and random is not None:
                 h, backward_dropout[number] = dropout(h, rate, random, buffers, name)
+            if number < self.config.num_layers:
+                weights = self.layer_parameters(self.parameters, number + 1)
+                name = f"{layer_name(number + 1)}/"
+                a, backward_project[number + 1] = project(
+                    h, weights["W_xh"], weights["b_h"], buffers, name
+                )
 
         def backward(dh: Array, gradients: Parameters) -> LayerStates:
             d_initial = []
@@ -193,9 +205,7 @@ class LanguageModel:
         With it come the states after the window, and `backward(gradients)`, which adds the
         gradients of all parameters and returns those of the initial states.
         """
-        logits, final, backward_logits = self.logits(
-            inputs, states, random=random, buffers=buffers
-        )
+        logits, final, backward_logits = self.logits(inputs, states, random=random, buffers=buffers)
         losses, backward_losses = cross_entropy(logits, targets.reshape(-1))
 
         def backward(gradients: Parameters) -> LayerStates:

@@ -52,6 +52,7 @@ class Cell(ABC):
     """A recurrent cell. Subclasses are stateless: all that a step computes is passed in or out."""
 
     gates: ClassVar[tuple[str, ...]]
+    equations: ClassVar[tuple[str, ...]]  # as the module's docstring has them
     states: ClassVar[tuple[str, ...]] = ("h",)
     memory: ClassVar[tuple[str, ...]] = ()  # what a step keeps for its gradient, (B, H) each
 
@@ -83,7 +84,7 @@ class Cell(ABC):
     def recurrent_gradients(
         self, h_prev: Array, da: Array, memory: States, gradients: Arrays
     ) -> None:
-        """Add a whole window's gradient of the recurrent weights: h_prev (T, B, H), da (G, T, B, H).
+        """Add a window's gradient of the recurrent weights: h_prev (T, B, H), da (G, T, B, H).
 
         The weights are shared by all time steps, so the sum over time is one product over T x B.
         """

@@ -52,7 +52,7 @@ def check_coordinates(
         below = function()
         x[index] = at
         numeric = (above - below) / (2 * EPSILON)
-        error = relative_error(analytic[index], numeric)
+        error = relative_error(float(analytic[index]), numeric)
         if error > worst.error:
             worst = Comparison(name, x.size, error, str(index), float(analytic[index]), numeric)
     return worst

@@ -3,13 +3,13 @@
 Reset before the recurrent product (Cho et al., 2014), the default:
 
     r, z = sigma(x_t W_x{r,z} + h_{t-1} W_h{r,z} + b_{r,z})
-    n    = tanh (x_t W_xn + (r h_{t-1}) W_hn + b_n)
-    h_t  = (1 - z) h_{t-1} + z n
+    n = tanh(x_t W_xn + (r h_{t-1}) W_hn + b_n)
+    h_t = (1 - z) h_{t-1} + z n
 
 Reset after it, as cuDNN, PyTorch and Keras compute (there with z and 1 - z exchanged):
 
-    m    = h_{t-1} W_hn + b_hn
-    n    = tanh(x_t W_xn + b_n + r m)
+    m = h_{t-1} W_hn + b_hn
+    n = tanh(x_t W_xn + b_n + r m)
 
 The gradient, with `da` that of the arguments of sigma and tanh:
 
@@ -25,6 +25,8 @@ The gradient, with `da` that of the arguments of sigma and tanh:
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from charnn.arrays import Array, Arrays, Shape
@@ -38,13 +40,20 @@ from charnn.nn.cell import (
 )
 
 RZ, N = slice(0, 2), slice(2, 3)
+GATES = "r, z = sigma(x_t W_x{r,z} + h_{t-1} W_h{r,z} + b_{r,z})"
+STATE = "h_t = (1 - z) h_{t-1} + z n"
 
 
 class GRU(Cell):
     """Reset and update gates around a candidate n; the reset gate acts before the product."""
 
     gates = ("r", "z", "n")
-    memory = ("reset_h",)
+    equations: ClassVar[tuple[str, ...]] = (
+        GATES,
+        "n = tanh(x_t W_xn + (r h_{t-1}) W_hn + b_n)",
+        STATE,
+    )
+    memory: ClassVar[tuple[str, ...]] = ("reset_h",)
 
     @classmethod
     def forms(cls) -> dict[str, Cell]:
@@ -94,6 +103,12 @@ class GRU(Cell):
 class GRUResetAfter(GRU):
     """The second form: the reset gate acts on the product, which has a bias `b_hn` (H,)."""
 
+    equations = (
+        GATES,
+        "m = h_{t-1} W_hn + b_hn",
+        "n = tanh(x_t W_xn + b_n + r m)",
+        STATE,
+    )
     memory = ("m", "dm")
 
     def __str__(self) -> str:

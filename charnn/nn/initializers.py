@@ -7,9 +7,9 @@ import numpy as np
 from charnn.arrays import Array
 
 
-def glorot(out: Array, random: np.random.Generator) -> None:
-    """Fill `(..., D, H)` uniformly within +-sqrt(6 / (D + H)) (Glorot and Bengio, 2010)."""
-    bound = (6 / (out.shape[-2] + out.shape[-1])) ** 0.5
+def glorot(out: Array, random: np.random.Generator, gain: float = 1.0) -> None:
+    """Fill `(..., D, H)` uniformly within +- gain sqrt(6 / (D + H)) (Glorot and Bengio, 2010)."""
+    bound = gain * (6 / (out.shape[-2] + out.shape[-1])) ** 0.5
     out[...] = random.uniform(-bound, bound, out.shape)
 
 

@@ -47,7 +47,7 @@ def project_one_hot(
     A one-hot vector picks a row, so the bias is added to the table of rows once.
     """
     T, B = ids.shape
-    G, V, H = W_xh.shape
+    G, _, H = W_xh.shape
     table = np.add(W_xh, b_h[:, None], out=buffers.array(f"{name}table", W_xh.shape, W_xh.dtype))
     a = buffers.array(f"{name}a", (T, G, B, H), W_xh.dtype)
     for t in range(T):
@@ -71,7 +71,7 @@ def embed(ids: Array, E: Array) -> tuple[Array, InputBackward]:
 
 
 def one_hot_columns(ids: Array, dtype: np.dtype[np.floating]) -> tuple[Array, Array]:
-    """Return the distinct symbols of `ids`, (U,), and the one-hot matrix over them, (ids.size, U)."""
+    """Return the distinct symbols of `ids`, (U,), and one-hot rows over them, (ids.size, U)."""
     symbols, columns = np.unique(ids, return_inverse=True)
     one_hot = np.zeros((ids.size, len(symbols)), dtype)
     one_hot[np.arange(ids.size), columns.ravel()] = 1

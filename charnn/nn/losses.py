@@ -1,7 +1,7 @@
 """Softmax and its cross-entropy.
 
-    y = softmax(logits),    L = -log y[target]        in nats
-    dL / d logits = y - one_hot(target)
+y = softmax(logits),    L = -log y[target]        in nats
+dL / d logits = y - one_hot(target)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LossBackward: TypeAlias = Callable[[float], Array]
 
 def softmax(logits: Array) -> Array:
     """Return `exp(logits) / sum exp(logits)` over the last axis, safe from overflow."""
-    y = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    y: Array = np.exp(logits - logits.max(axis=-1, keepdims=True))
     y /= y.sum(axis=-1, keepdims=True)
     return y
 

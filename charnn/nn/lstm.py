@@ -1,9 +1,9 @@
 """Long short-term memory (Hochreiter and Schmidhuber, 1997; forget gate: Gers et al., 2000).
 
     i, f, o = sigma(x_t W_x{i,f,o} + h_{t-1} W_h{i,f,o} + b_{i,f,o})
-    g       = tanh (x_t W_xg       + h_{t-1} W_hg       + b_g)
-    c_t     = f c_{t-1} + i g
-    h_t     = o tanh(c_t)
+    g = tanh(x_t W_xg + h_{t-1} W_hg + b_g)
+    c_t = f c_{t-1} + i g
+    h_t = o tanh(c_t)
 
 Its gradient, with `da` that of the arguments of sigma and tanh (sigma' = sigma (1 - sigma)):
 
@@ -28,6 +28,12 @@ class LSTM(Cell):
     """Input, forget and output gates around a cell state c; no peepholes."""
 
     gates = ("i", "f", "o", "g")
+    equations = (
+        "i, f, o = sigma(x_t W_x{i,f,o} + h_{t-1} W_h{i,f,o} + b_{i,f,o})",
+        "g = tanh(x_t W_xg + h_{t-1} W_hg + b_g)",
+        "c_t = f c_{t-1} + i g",
+        "h_t = o tanh(c_t)",
+    )
     states = ("h", "c")
     memory = ("tanh_c",)
 

@@ -20,6 +20,7 @@ class RNN(Cell):
     """`h_t = tanh(x_t W_xh + h_{t-1} W_hh + b_h)`."""
 
     gates = ("h",)
+    equations = ("h_t = tanh(x_t W_xh + h_{t-1} W_hh + b_h)",)
 
     def step(
         self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights

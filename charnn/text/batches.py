@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charnn.errors import CorpusError
 from charnn.arrays import Array
-
+from charnn.errors import CorpusError
 
 EVERYTHING = frozenset({"batch_size", "seq_length"})
 

@@ -16,13 +16,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, cast
 
 import numpy as np
 
+from charnn.arrays import Array
 from charnn.config import DataConfig
 from charnn.errors import CorpusError
-from charnn.arrays import Array
 from charnn.text.vocabulary import Vocabulary, count_code_points
 
 BLOCK = 1 << 20  # bytes
@@ -100,7 +100,7 @@ class TextFiles:
             raise CorpusError(f"corpus '{name}' is a folder; give the files in it.")
         try:
             if path.suffix == ".gz":
-                return cast(IO[bytes], gzip.open(path))
+                return cast("IO[bytes]", gzip.open(path))
             return path.open("rb")
         except OSError as error:
             raise CorpusError(
@@ -114,7 +114,7 @@ class TextFiles:
             while block := sys.stdin.buffer.read(BLOCK):
                 self._standard_input.write(block)
         self._standard_input.seek(0)
-        return Unclosed(self._standard_input)
+        return cast(IO[bytes], Unclosed(self._standard_input))
 
 
 class Unclosed:
@@ -127,8 +127,8 @@ class Unclosed:
         """Read at most `size` bytes."""
         return self._file.read(size)
 
-    def __enter__(self) -> BinaryIO:
-        return cast(BinaryIO, self)
+    def __enter__(self) -> Unclosed:
+        return self
 
     def __exit__(self, *_: object) -> None:
         pass
@@ -229,6 +229,15 @@ def make_vocabulary(files: TextFiles, config: DataConfig) -> Vocabulary:
     return Vocabulary.from_counts(counts, config.min_count)
 
 
+def count_symbols(files: TextFiles, vocabulary: Vocabulary) -> Array:
+    """Return how often each symbol of a vocabulary occurs, (V,) int64."""
+    counts = np.zeros(len(vocabulary) + 1, np.int64)
+    blocks = files.raw() if vocabulary.tokens == "bytes" else files.blocks()
+    for ids in (vocabulary.encode_block(block) for block in blocks):
+        counts += np.bincount(ids, minlength=len(counts))
+    return counts[: len(vocabulary)]
+
+
 def encode(files: TextFiles, vocabulary: Vocabulary) -> tuple[Array, Counter[str], str]:
     """Return a text's ids, its characters that the vocabulary lacks, counted, and a fingerprint.
 
@@ -239,16 +248,14 @@ def encode(files: TextFiles, vocabulary: Vocabulary) -> tuple[Array, Counter[str
     fingerprint = hashlib.sha256()
     with tempfile.TemporaryFile(prefix="charnn-") as file:
         for block in files.raw() if vocabulary.tokens == "bytes" else files.blocks():
-            if isinstance(block, bytes):
-                ids = np.frombuffer(block, np.uint8)
-            else:
-                ids = vocabulary.encode(block)
+            ids = vocabulary.encode_block(block)
+            if isinstance(block, str):
                 missing = ids == vocabulary.missing_id
                 if missing.any():
                     outside.update(block[at] for at in np.flatnonzero(missing))
                     ids = ids if vocabulary.unknown else ids[~missing]
-            fingerprint.update(ids)
-            file.write(ids)
+            fingerprint.update(ids.data)
+            file.write(ids.data)
         if not file.tell():
             return np.zeros(0, vocabulary.id_dtype), outside, fingerprint.hexdigest()
         file.flush()

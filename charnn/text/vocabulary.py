@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from charnn.errors import VocabularyError
 from charnn.arrays import Array
+from charnn.errors import VocabularyError
 
 CODE_POINTS = 0x110000
 FORMAT = "charnn-vocabulary-1"
@@ -101,6 +101,10 @@ class Vocabulary:
         table = np.full(ord(self.symbols[-1]) + 2, self.missing_id, self.id_dtype)
         table[code_points(self.symbols)] = np.arange(len(self.symbols))
         return table
+
+    def encode_block(self, block: str | bytes) -> Array:
+        """Return the ids of a piece of text, or of raw bytes for a vocabulary of bytes."""
+        return self.encode(block) if isinstance(block, str) else np.frombuffer(block, np.uint8)
 
     def encode(self, text: str) -> Array:
         """Return the ids of a text's symbols; one that has none gets `missing_id`."""

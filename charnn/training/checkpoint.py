@@ -207,13 +207,11 @@ def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
     return assemble(meta, config, vocabulary, arrays)
 
 
-def read_array(
-    file: IO[bytes], size: int, dtype: np.dtype[Any], shape: Shape | None
-) -> Array:
+def read_array(file: IO[bytes], size: int, dtype: np.dtype[Any], shape: Shape | None) -> Array:
     """Read one `.npy` of `size` bytes; its type and shape must be as given (None: any vector)."""
-    if np.lib.format.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
+    if np.lib.format.read_magic(file) != (1, 0):
         raise CheckpointError("one of its arrays has a header of another version.")
-    found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)  # type: ignore[no-untyped-call]
+    found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
     if shape is None:
         shape = (size - file.tell(),)
     if found != (shape, False, dtype):
@@ -272,5 +270,5 @@ def digest(meta: dict[str, Any], arrays: Arrays) -> str:
     for name in sorted(arrays):
         array = arrays[name]
         total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(np.ascontiguousarray(array))
+        total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()

@@ -36,7 +36,7 @@ class Optimizer(ABC):
             self._decay(p[chunk], g[chunk], lr)
             self._update(p[chunk], g[chunk], lr, t, *slots)
 
-    def _decay(self, p: Array, g: Array, lr: float) -> None:  # noqa: ARG002
+    def _decay(self, p: Array, g: Array, lr: float) -> None:
         """Weight decay as a penalty: `g <- g + weight_decay p`."""
         if self.config.weight_decay:
             g += self.config.weight_decay * p
@@ -49,7 +49,7 @@ class Optimizer(ABC):
 class SGD(Optimizer):
     """`p <- p - lr g`."""
 
-    def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:  # noqa: ARG002
+    def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:
         p -= lr * g
 
 
@@ -58,7 +58,7 @@ class Momentum(Optimizer):
 
     slots = ("v",)
 
-    def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:  # noqa: ARG002
+    def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:
         (v,) = slots
         v *= self.config.momentum
         v += g
@@ -71,7 +71,7 @@ class Adagrad(Optimizer):
     slots = ("s",)
     epsilon = 1e-10
 
-    def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:  # noqa: ARG002
+    def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:
         (s,) = slots
         s += g * g
         p -= lr * g / (np.sqrt(s) + self.epsilon)
@@ -82,7 +82,7 @@ class RMSProp(Optimizer):
 
     slots = ("s",)
 
-    def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:  # noqa: ARG002
+    def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:
         (s,) = slots
         decay = self.config.rms_decay
         s *= decay
@@ -119,5 +119,5 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay, `p <- p - lr weight_decay p` (Loshchilov, 2019)."""
 
-    def _decay(self, p: Array, g: Array, lr: float) -> None:  # noqa: ARG002
+    def _decay(self, p: Array, g: Array, lr: float) -> None:
         p *= 1 - lr * self.config.weight_decay

@@ -74,7 +74,7 @@ class RunFolder:
         return self.path / name
 
     def record(self, event: Event) -> None:
-        """Append an event to `metrics.jsonl`: evaluations, roll-backs, and a sample of the steps."""
+        """Append an event to `metrics.jsonl`: evaluations, roll-backs, and some of the steps."""
         wanted = isinstance(event, (Evaluation, RolledBack)) or (
             isinstance(event, Step) and event.update % STEPS_BETWEEN_METRICS == 0
         )
@@ -109,4 +109,4 @@ def recorded_by(line: str, update: int) -> bool:
     entry: dict[str, Any] = {}
     with suppress(ValueError):
         entry = json.loads(line)
-    return isinstance(entry, dict) and entry.get("update", update + 1) <= update
+    return isinstance(entry, dict) and int(entry.get("update", update + 1)) <= update

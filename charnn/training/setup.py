@@ -5,7 +5,7 @@ What a text is too short for is adapted, and said in a note, unless it was asked
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from charnn.text.batches import fit_streams
 from charnn.text.corpus import STANDARD_INPUT, Corpus, TextFiles, make_vocabulary, read_corpus
 from charnn.text.vocabulary import Vocabulary
 from charnn.training.checkpoint import LAST, Checkpoint, load_checkpoint
+from charnn.training.events import Event
 from charnn.training.run_folder import RunFolder
 from charnn.training.trainer import Trainer
 
@@ -26,10 +27,19 @@ MAY_CHANGE = ("epochs", "steps")  # of a run that is resumed
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is ready to go: `trainer.run()`; `notes` say what was adapted."""
+    """A run that is ready to go; iterating over it trains. `notes` say what was adapted."""
 
     trainer: Trainer
     notes: list[str]
+
+    def __iter__(self) -> Iterator[Event]:
+        """Train, and yield each event."""
+        return self.trainer.run()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The run as it stands, its model included."""
+        return self.trainer.checkpoint()
 
 
 def new_run(
@@ -73,7 +83,9 @@ def new_run(
     return Run(Trainer(config, corpus, model, folder), notes)
 
 
-def resume_run(path: Path, files: Sequence[str] = (), changes: Mapping[str, Value] | None = None) -> Run:
+def resume_run(
+    path: Path, files: Sequence[str] = (), changes: Mapping[str, Value] | None = None
+) -> Run:
     """Prepare the rest of the run in a folder, bit for bit as if it had not been interrupted.
 
     `files` are needed only if the corpus has moved. Of `changes`, `epochs` and `steps` may differ

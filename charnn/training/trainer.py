@@ -31,7 +31,14 @@ from charnn.nn.buffers import Buffers
 from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus
-from charnn.training.checkpoint import BEST, LAST, Checkpoint, CorpusRecord, Progress, load_checkpoint
+from charnn.training.checkpoint import (
+    BEST,
+    LAST,
+    Checkpoint,
+    CorpusRecord,
+    Progress,
+    load_checkpoint,
+)
 from charnn.training.clipping import clip_by_global_norm, clip_by_value, global_norm
 from charnn.training.events import (
     Evaluation,
@@ -204,9 +211,7 @@ class Trainer:
 
     def _learning_rate(self) -> float:
         progress = self.progress
-        rate = learning_rate(
-            self.config.training, progress.update, self.total, progress.reductions
-        )
+        rate = learning_rate(self.config.training, progress.update, self.total, progress.reductions)
         return rate * ROLLBACK_FACTOR**progress.rollbacks
 
     def _evaluation_due(self) -> bool:
@@ -303,9 +308,9 @@ class Trainer:
         rollbacks = self.progress.rollbacks + 1
         if rollbacks > limit:
             raise DivergenceError(
-                f"training diverged at update {failed:,} ({reason}) and again after {limit} returns "
-                f"to the last good state; lower --learning-rate ({self.config.training.learning_rate:g}) "
-                "or --clip-norm."
+                f"training diverged at update {failed:,} ({reason}) and again after {limit} "
+                "returns to the last good state; lower --learning-rate "
+                f"({self.config.training.learning_rate:g}) or --clip-norm."
             )
         good = self._good
         self.progress = good.progress.copy()
@@ -320,7 +325,7 @@ class Trainer:
         return RolledBack(failed, self.progress.update, reason, factor)
 
     def _restore_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Take over a checkpoint's state. Raises RunError where it does not belong to the corpus."""
+        """Take over a checkpoint's state. Raises RunError where it has none, or another corpus."""
         if checkpoint.optimizer is None or checkpoint.states is None:
             raise RunError(f"the checkpoint holds a model only; resume from its run's {LAST}.")
         if checkpoint.corpus.fingerprint != self.corpus.fingerprint:
@@ -331,7 +336,8 @@ class Trainer:
         self.progress = checkpoint.progress.copy()
         if self.progress.update >= self.total:
             raise RunError(
-                f"the run has made all its {self.total:,} updates; raise --steps or --epochs to go on."
+                f"the run has made all its {self.total:,} updates; raise --steps or --epochs to "
+                "go on."
             )
         for slot, vector in self.optimizer.state.items():
             vector[:] = checkpoint.optimizer[slot]

@@ -1,0 +1,88 @@
+"""charnn: character-level language models, with hand-derived backpropagation, in NumPy.
+
+    import charnn
+
+    run = charnn.train("shakespeare.txt", cell="lstm", steps=2_000)
+    for event in run:
+        print(event)
+    print(charnn.sample(run.checkpoint, length=200, temperature=0.8))
+
+    saved = charnn.load("runs/shakespeare-lstm")
+    print(charnn.evaluate(saved, "To be, or not to be").bits_per_symbol)
+
+What is named in `__all__` is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from charnn.version import __version__
+
+if TYPE_CHECKING:
+    from charnn.api import (
+        evaluate,
+        gradcheck,
+        load,
+        resume,
+        sample,
+        samples,
+        train,
+    )
+    from charnn.config import Config, ModelConfig, SamplingConfig
+    from charnn.errors import CharnnError
+    from charnn.models.language_model import LanguageModel
+    from charnn.nn.recurrent import recurrent, step
+    from charnn.registry import CELLS
+    from charnn.text.vocabulary import Vocabulary
+    from charnn.training.clipping import clip_by_global_norm, clip_by_value
+
+PLACES = {
+    "CELLS": "registry",
+    "CharnnError": "errors",
+    "Config": "config",
+    "LanguageModel": "models.language_model",
+    "ModelConfig": "config",
+    "SamplingConfig": "config",
+    "Vocabulary": "text.vocabulary",
+    "clip_by_global_norm": "training.clipping",
+    "clip_by_value": "training.clipping",
+    "evaluate": "api",
+    "gradcheck": "api",
+    "load": "api",
+    "recurrent": "nn.recurrent",
+    "resume": "api",
+    "sample": "api",
+    "samples": "api",
+    "step": "nn.recurrent",
+    "train": "api",
+}
+
+__all__ = [
+    "CELLS",
+    "CharnnError",
+    "Config",
+    "LanguageModel",
+    "ModelConfig",
+    "SamplingConfig",
+    "Vocabulary",
+    "__version__",
+    "clip_by_global_norm",
+    "clip_by_value",
+    "evaluate",
+    "gradcheck",
+    "load",
+    "recurrent",
+    "resume",
+    "sample",
+    "samples",
+    "step",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PLACES:
+        raise AttributeError(f"module 'charnn' has no attribute {name!r}")
+    return getattr(import_module(f"charnn.{PLACES[name]}"), name)

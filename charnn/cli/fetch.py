@@ -1,0 +1,51 @@
+"""`charnn fetch`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from charnn.cli.flags import SectionedCommand, flag, output_flags
+from charnn.errors import InputError
+from charnn.options import suggestion
+
+
+@click.command("fetch", cls=SectionedCommand)
+@click.argument("name", metavar="NAME")
+@flag("--out", section="Download", metavar="FILE", help="Where to.  [NAME.txt]")
+@flag("--url", section="Download", metavar="URL", help="A mirror of the same file.")
+@flag("--force", section="Download", is_flag=True, help="Replace a file that exists.")
+@output_flags()
+def command(
+    name: str, out: str | None, url: str | None, force: bool, quiet: bool, as_json: bool
+) -> None:
+    """Download a corpus; its size and SHA-256 are checked before the file appears.
+
+    \b
+    charnn fetch tinyshakespeare      1.1 MB of Shakespeare, to tinyshakespeare.txt
+    """
+    from charnn.cli.console import progress_bar, say, show_json
+    from charnn.text.fetch import CORPORA, fetch, is_complete
+
+    if name not in CORPORA:
+        raise InputError(
+            f"corpus {name!r} is not one of {', '.join(CORPORA)}.{suggestion(name, CORPORA)}"
+        )
+    download = CORPORA[name] if url is None else replace(CORPORA[name], url=url)
+    if not download.url.startswith(("https://", "http://")):
+        raise InputError(f"url {url!r} is no web address; give one that begins with https://.")
+    path = Path(out or f"{name}.txt")
+    present = is_complete(download, path)
+    if not present:
+        if path.exists() and not force:
+            raise InputError(f"'{path}' exists and is another file; use --force or --out.")
+        with progress_bar(f"fetching {name}", download.size, quiet) as advance:
+            fetch(download, path, advance)
+    if as_json:
+        show_json({"file": str(path), "bytes": download.size, "sha256": download.sha256})
+    elif not quiet:
+        done = "is there already" if present else "saved"
+        say(f"{path}: {done}, {download.size:,} bytes, SHA-256 as expected.")
+        say(f"next: charnn train {path}")

@@ -1,0 +1,290 @@
+"""`charnn hello`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from charnn.cli.flags import SectionedCommand, declared_flags, flag, output_flags
+from charnn.config import ModelConfig
+
+if TYPE_CHECKING:
+    from charnn.arrays import Array
+    from charnn.models.walkthrough import TimeStep, Walkthrough
+
+SHOWN_UNITS = 8
+
+
+@click.command("hello", cls=SectionedCommand)
+@flag("--text", section="Example", default="hello", help="Another short word.  [hello]")
+@flag(
+    "--cell",
+    section="Example",
+    type=click.Choice(["rnn", "lstm", "gru"]),
+    default="rnn",
+    help="Recurrent cell.  [rnn]",
+)
+@flag(
+    "--hidden-size",
+    section="Example",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    default=8,
+    help="Hidden units.  [8]",
+)
+@flag(
+    "--seed",
+    section="Example",
+    type=click.IntRange(0),
+    metavar="N",
+    default=1,
+    help="Seed of the weights and of the draws.  [1]",
+)
+@declared_flags(ModelConfig, "Example", ["gru_reset"], environment=False)
+@output_flags()
+def command(
+    text: str, cell: str, hidden_size: int, seed: int, gru_reset: str, quiet: bool, as_json: bool
+) -> None:
+    """Walk through the hello example: a tiny network learns to spell, every number computed.
+
+    \b
+    charnn hello
+    charnn hello --cell lstm --hidden-size 4
+    charnn hello --text world --seed 7
+
+    With --quiet the tables come without the story around them.
+    """
+    from charnn.cli.console import show_json
+    from charnn.models.walkthrough import Walkthrough
+
+    config = ModelConfig(cell=cell, hidden_size=hidden_size, gru_reset=gru_reset, dropout=0)
+    example = Walkthrough(text, config, seed)
+    if as_json:
+        show_json(as_data(example))
+    else:
+        narrate(example, quiet)
+
+
+def as_data(example: Walkthrough) -> dict[str, Any]:
+    """Return the whole walkthrough as data."""
+    import numpy as np
+
+    before = [asdict(step) for step in example.time_steps()]
+    loss, gradients = example.backward()
+    return {
+        "symbols": example.symbols,
+        "one_hot": [example.one_hot(n) for n in range(len(example.symbols))],
+        "shapes": {name: list(shape) for name, shape in example.model.parameters.shapes.items()},
+        "before": before,
+        "summed_loss": loss,
+        "summed_loss_of_chance": example.summed_loss_of_chance,
+        "gradient_norms": {name: float(np.linalg.norm(g)) for name, g in gradients.items()},
+        "training": [asdict(milestone) for milestone in example.train()],
+        "after": [asdict(step) for step in example.time_steps()],
+        "sampling": [asdict(draw) for draw in example.draws()],
+    }
+
+
+def narrate(example: Walkthrough, quiet: bool) -> None:
+    """Print the walkthrough."""
+    from charnn.cli.console import show, show_table
+
+    def tell(text: str) -> None:
+        if not quiet:
+            show(text)
+
+    V, H, T = len(example.symbols), example.model.config.hidden_size, len(example.inputs)
+    inputs, targets = example.text[:-1], example.text[1:]
+    tell(f"How a network learns to say {example.text!r}\n")
+
+    tell("1. The vocabulary: each symbol has an id, and a vector that is 1 at its id, 0 elsewhere.")
+    show_table(
+        f"vocabulary, V = {V}",
+        ["id", "symbol", "one-hot"],
+        [[n, shown(s), vector(example.one_hot(n), 0)] for n, s in enumerate(example.symbols)],
+        ["symbol", "one-hot"],
+    )
+
+    tell(f"2. The task: at each of T = {T} time steps, read a symbol and predict the next one.")
+    show(f"   input   {' '.join(map(shown, inputs))}")
+    show(f"   target  {' '.join(map(shown, targets))}\n")
+
+    tell(f"3. The network: {example.model.cell}, H = {H} hidden units, a state that it carries on.")
+    for line in equations(example):
+        show(f"   {line}")
+    shapes = example.model.parameters.shapes
+    show_table(
+        "parameters",
+        ["name", "shape", "count", "what"],
+        [
+            [name.removeprefix("layer1/"), " x ".join(map(str, shape)), array.size, meaning(name)]
+            for (name, array), shape in zip(
+                example.model.parameters.items(), shapes.values(), strict=True
+            )
+        ],
+        ["name", "what"],
+    )
+    tell("   Unrolled over time it is one network, the same weights at every step:\n")
+    for line in diagram(inputs, targets):
+        show(line)
+
+    tell("\n4. Forward, untrained: h_0 is zero, and each step's loss is -ln of the target's share.")
+    show_steps(example, "before training")
+    loss, gradients = example.backward()
+    show(
+        f"   summed loss {loss:.4f} nats; even odds would have T ln V = {T} ln {V} = "
+        f"{example.summed_loss_of_chance:.4f}\n"
+    )
+
+    tell("5. Backward through time: from the last step to the first, the gradients summed.")
+    show_gradients(gradients)
+
+    tell("6. Training: take a small step down the gradient, forward again, and so on.")
+    from charnn.models.walkthrough import LEARNING_RATE
+
+    milestones = example.train()
+    show_table(
+        f"gradient descent, learning rate {LEARNING_RATE:g}",
+        ["update", "summed loss", "says"],
+        [[m.update, f"{m.loss:.4f}", shown_text(example.text[0] + m.says)] for m in milestones],
+        ["says"],
+    )
+    learned = milestones[-1].says == targets
+    tell(
+        f"   After {milestones[-1].update:,} updates it says {milestones[-1].says!r}.\n"
+        if learned
+        else f"   After {milestones[-1].update:,} updates it still says "
+        f"{milestones[-1].says!r}; try more hidden units.\n"
+    )
+
+    tell("7. Forward again, the same table, trained.")
+    show_steps(example, "after training")
+
+    tell(f"8. Sampling: from {shown(example.text[0])} on it reads what it has drawn itself.")
+    draws = example.draws()
+    show_table(
+        "sampling, temperature 1",
+        ["t", "reads", *(shown(symbol) for symbol in example.symbols), "draws"],
+        [
+            [t, shown(draw.symbol), *(f"{share:.3f}" for share in draw.y), shown(draw.drawn)]
+            for t, draw in enumerate(draws, 1)
+        ],
+    )
+    show(f"   {shown_text(example.text[0] + ''.join(draw.drawn for draw in draws))}")
+    tell("\nNext: charnn hello --cell lstm, charnn gradcheck, charnn train data/the-tide-clock.txt")
+
+
+def show_steps(example: Walkthrough, when: str) -> None:
+    """Print the table of every number of every time step."""
+    from charnn.cli.console import show_table
+
+    steps: list[TimeStep] = example.time_steps()
+    H = len(steps[0].h)
+    rows = [
+        [
+            t,
+            shown(s.symbol),
+            vector(s.x, 0),
+            vector(s.h[:SHOWN_UNITS], 2) + (" ..." * (H > SHOWN_UNITS)),
+        ]
+        for t, s in enumerate(steps, 1)
+    ]
+    show_table(f"input and state, {when}", ["t", "reads", "x_t", "h_t"], rows, ["x_t", "h_t"])
+    rows = [
+        [
+            t,
+            vector(s.logits, 2),
+            vector(s.y, 3),
+            shown(s.target),
+            f"{s.target_probability:.4f}",
+            f"{s.loss:.4f}",
+        ]
+        for t, s in enumerate(steps, 1)
+    ]
+    names = " ".join(map(shown, example.symbols))
+    show_table(
+        f"output for {names}, {when}",
+        ["t", "logits", "softmax", "target", "its share", "loss"],
+        rows,
+        ["logits", "softmax"],
+    )
+
+
+def show_gradients(gradients: dict[str, Array]) -> None:
+    """Print each gradient's shape and norm."""
+    import numpy as np
+
+    from charnn.cli.console import show_table
+
+    rows = [
+        [
+            f"d{name.removeprefix('layer1/')}",
+            " x ".join(map(str, g.shape)),
+            f"{np.linalg.norm(g):.4f}",
+        ]
+        for name, g in gradients.items()
+    ]
+    show_table("gradients of the summed loss", ["name", "shape", "norm"], rows, ["name"])
+
+
+def equations(example: Walkthrough) -> list[str]:
+    """Return the equations of the whole network."""
+    output = ["y_t = softmax(h_t W_hy + b_y)", "L_t = -ln y_t[target]", ""]
+    return [*example.model.cell.equations, *output]
+
+
+def meaning(name: str) -> str:
+    """Return what a parameter is for."""
+    return {
+        "W_xh": "gates x V x H: from the input",
+        "W_hh": "gates x H x H: from the state before",
+        "b_h": "gates x H: bias",
+        "b_hn": "H: bias inside the reset gate",
+        "W_hy": "H x V: to the output",
+        "b_y": "V: bias of the output",
+    }[name.removeprefix("layer1/")]
+
+
+def diagram(inputs: str, targets: str) -> list[str]:
+    """Draw the network unrolled over the word."""
+    width = 9
+    steps = range(1, len(inputs) + 1)
+
+    def row(label: str, cells: list[str]) -> str:
+        return f"   {label:<8}      " + "".join(cell.ljust(width) for cell in cells)
+
+    bars = ["|"] * len(inputs)
+    return [
+        row("target", [shown(symbol) for symbol in targets]),
+        row("softmax", [f"y_{t}" for t in steps]),
+        row("W_hy", bars),
+        f"   {'W_hh':<8}h_0 > " + " > ".join(f"h_{t}".ljust(width - 3) for t in steps).rstrip(),
+        row("W_xh", bars),
+        row("input", [shown(symbol) for symbol in inputs]),
+    ]
+
+
+def shown(symbol: str) -> str:
+    """Return a symbol as a table shows it."""
+    from charnn.text.vocabulary import symbol_name
+
+    return symbol_name(symbol)
+
+
+def shown_text(text: str) -> str:
+    """Return a text in one printable line."""
+    return text if text.isprintable() else repr(text)
+
+
+def vector(values: list[float], digits: int) -> str:
+    """Return a vector as a row of numbers."""
+    return " ".join(
+        f"{value:.{digits}f}"
+        if digits == 0
+        else f"{value:+.{digits}f}"
+        if min(values) < 0
+        else f"{value:.{digits}f}"
+        for value in values
+    )

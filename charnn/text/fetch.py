@@ -1,0 +1,89 @@
+"""Corpora that can be downloaded, each with its size and digest."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from charnn.errors import FetchError
+from charnn.files import replacing
+
+BLOCK = 1 << 16  # bytes
+PATIENCE = 30  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class Download:
+    """Where a corpus lies and what it must be."""
+
+    url: str
+    size: int
+    sha256: str
+
+
+CORPORA = {
+    "tinyshakespeare": Download(
+        "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+        1_115_394,
+        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+    ),
+}
+
+
+def fetch(download: Download, path: Path, advance: Callable[[int], None] = lambda _: None) -> None:
+    """Download a corpus to `path`, where it appears only if size and digest are right.
+
+    `advance` is told of each block's bytes. Raises FetchError.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        with (
+            urllib.request.urlopen(download.url, timeout=PATIENCE) as answer,  # noqa: S310
+            replacing(path) as file,
+        ):
+            while block := answer.read(BLOCK):
+                size += len(block)
+                if size > download.size:
+                    break
+                digest.update(block)
+                file.write(block)
+                advance(len(block))
+            if size != download.size:
+                raise FetchError(
+                    f"'{download.url}' sent {'more' if size > download.size else 'only'} "
+                    f"{min(size, download.size):,} of {download.size:,} bytes; nothing was saved. "
+                    "Try again later."
+                )
+            if digest.hexdigest() != download.sha256:
+                raise FetchError(
+                    f"'{download.url}' sent a text with SHA-256 {digest.hexdigest()}, not "
+                    f"{download.sha256}; nothing was saved. It is not the known corpus."
+                )
+    except urllib.error.HTTPError as error:
+        raise FetchError(
+            f"'{download.url}' answers {error.code} {error.reason}; try again later, or --url."
+        ) from error
+    except urllib.error.URLError as error:
+        raise FetchError(
+            f"'{download.url}' cannot be reached ({error.reason}); check the network, or get the "
+            "file another way and name it to `charnn train`."
+        ) from error
+    except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise FetchError(
+            f"'{download.url}' broke off after {size:,} of {download.size:,} bytes ({error}); "
+            "nothing was saved. Try again."
+        ) from error
+    except OSError as error:
+        raise FetchError(f"'{path}' cannot be written ({error.strerror}); use --out.") from error
+
+
+def is_complete(download: Download, path: Path) -> bool:
+    """Say whether a file is the corpus already."""
+    if not path.is_file() or path.stat().st_size != download.size:
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == download.sha256
