@@ -60,7 +60,7 @@ def samples(checkpoint: Checkpoint, **options: Any) -> list[str]:
 
 
 def sample(checkpoint: Checkpoint, **options: Any) -> str:
-    """Draw one text; options are those of `SamplingConfig`: length, temperature, prime, seed, ..."""
+    """Draw one text; options are those of `SamplingConfig`: length, temperature, prime, ..."""
     return samples(checkpoint, **options | {"num": 1})[0]
 
 
@@ -89,7 +89,7 @@ def gradcheck(
     directional: bool = False,
     **options: Any,
 ) -> list[Comparison]:
-    """Check a random model's gradients; options are those of `ModelConfig`: cell, num_layers, ..."""
+    """Check a random model's gradients; options are those of `ModelConfig`: cell, ..."""
     config = ModelConfig(**{"hidden_size": 4, "dropout": 0.0} | options)
     model = LanguageModel.initialized(config, vocab_size, seed, "float64")
     return check_configuration(model, seq_length, seed, directional)

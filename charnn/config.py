@@ -177,6 +177,51 @@ class SamplingConfig(Section):
 
 
 @dataclass(frozen=True)
+class EvaluationConfig(Section):
+    """How a text is scored."""
+
+    streams: int = option(
+        64,
+        "Stretches of a long text read side by side; 1 reads from beginning to end.",
+        minimum=1,
+        maximum=65_536,
+    )
+    encoding: str = option("utf-8", "Encoding of the text files.")
+
+
+@dataclass(frozen=True)
+class WalkthroughConfig(Section):
+    """The tiny network of `charnn hello`."""
+
+    text: str = option("hello", "Another short word.")
+    cell: str = option("rnn", "Recurrent cell.", choices=CELLS)
+    hidden_size: int = option(8, "Hidden units.", minimum=1, maximum=256)
+    gru_reset: str = option(
+        "before", "GRU: reset gate before or after the product.", choices=("before", "after")
+    )
+    seed: int = option(1, "Seed of the weights and of the draws.", minimum=0, maximum=2**63 - 1)
+
+
+@dataclass(frozen=True)
+class GradcheckConfig(Section):
+    """What `charnn gradcheck` checks."""
+
+    cell: str | None = option(None, "One cell only; none: all.", choices=CELLS)
+    layers: int | None = option(
+        None, "Recurrent layers; none: one, then two.", minimum=1, maximum=8
+    )
+    hidden_size: int = option(4, "Hidden units.", minimum=1, maximum=1024)
+    seq_length: int = option(3, "Time steps.", minimum=1, maximum=256)
+    seed: int = option(
+        1, "Seed of weights, symbols, states and masks.", minimum=0, maximum=2**63 - 1
+    )
+    tolerance: float = option(1e-6, "Largest relative error that passes.", above=0)
+    directional: bool = option(
+        False, "Random directions instead of every coordinate, for large models."
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole configuration of a training run."""
 

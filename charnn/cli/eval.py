@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, flag, output_flags
+from charnn.cli.flags import SectionedCommand, declared_flags, output_flags
+from charnn.config import EvaluationConfig
 
 
 @click.command("eval", cls=SectionedCommand)
 @click.argument("checkpoint", metavar="CKPT")
 @click.argument("text", nargs=-1, required=True, metavar="TEXT...")
-@flag(
-    "--streams",
-    section="Evaluation",
-    type=click.IntRange(1, 65_536),
-    metavar="N",
-    default=64,
-    help="Stretches of a long text read side by side; 1 reads from beginning to end.  [64]",
-)
-@flag("--encoding", section="Evaluation", default="utf-8", help="Encoding of the text.  [utf-8]")
+@declared_flags(EvaluationConfig, "Evaluation", environment=False)
 @output_flags()
 def command(
-    checkpoint: str, text: tuple[str, ...], streams: int, encoding: str, quiet: bool, as_json: bool
+    checkpoint: str, text: tuple[str, ...], quiet: bool, as_json: bool, **values: Any
 ) -> None:
     """Score texts with a model: nats and bits per character, and perplexity.
 
@@ -39,10 +33,11 @@ def command(
     from charnn.text.corpus import read_for_scoring
     from charnn.training.checkpoint import load_checkpoint
 
+    options = EvaluationConfig(**values)
     saved = load_checkpoint(Path(checkpoint))
-    ids, outside = read_for_scoring(text, encoding, saved.vocabulary)
+    ids, outside = read_for_scoring(text, options.encoding, saved.vocabulary)
     with progress_bar("evaluating", len(ids) - 1, quiet or as_json) as advance:
-        score = evaluate(saved.model, ids, streams, advance)
+        score = evaluate(saved.model, ids, options.streams, advance)
     unknown = sum(outside.values())
     if outside and not quiet:
         names = ", ".join(f"{symbol!r} {times:,}x" for symbol, times in outside.most_common(8))

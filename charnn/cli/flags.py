@@ -54,7 +54,7 @@ class SectionedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and not isinstance(parameter, click.Argument):
                 section = getattr(parameter, "section", "Options")
                 sections.setdefault(section, []).append(record)
         for heading, records in sections.items():
@@ -71,7 +71,7 @@ def metavar(declared: Option) -> str:
     """Return what a help page shows as an option's value."""
     if declared.choices is not None:
         return "|".join(declared.choices)
-    return {int: "N", float: "X", str: "TEXT", bool: "BOOL"}[declared.type]
+    return {int: "N", float: "X", str: "TEXT"}[declared.type]
 
 
 def declared_flag(
@@ -82,6 +82,10 @@ def declared_flag(
     def parse(_ctx: click.Context, _parameter: click.Parameter, value: object) -> Value:
         return declared.parse(value)
 
+    if declared.type is bool:
+        return flag(
+            flag_name(declared), declared.name, section=section, is_flag=True, help=declared.help
+        )
     default = "none" if declared.default is None else declared.default
     return click.option(
         flag_name(declared),

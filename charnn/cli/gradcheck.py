@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, flag, output_flags
-from charnn.config import ModelConfig
+from charnn.cli.flags import SectionedCommand, declared_flags, flag, output_flags
+from charnn.config import GradcheckConfig, ModelConfig
 from charnn.errors import ConfigError
 from charnn.registry import CELLS
 
@@ -24,46 +24,7 @@ Table = dict[str, dict[str, "Comparison"]]  # rows by array, columns by variant
 
 
 @click.command("gradcheck", cls=SectionedCommand)
-@flag("--cell", section="Check", type=click.Choice(list(CELLS)), help="One cell only.  [all]")
-@flag("--layers", section="Check", type=click.IntRange(1, 8), metavar="N", help="[1 and 2]")
-@flag(
-    "--hidden-size",
-    section="Check",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    default=4,
-    help="Hidden units.  [4]",
-)
-@flag(
-    "--seq-length",
-    section="Check",
-    type=click.IntRange(1, 256),
-    metavar="N",
-    default=3,
-    help="Time steps.  [3]",
-)
-@flag(
-    "--seed",
-    section="Check",
-    type=click.IntRange(0),
-    metavar="N",
-    default=1,
-    help="Seed of weights, symbols, states and masks.  [1]",
-)
-@flag(
-    "--tolerance",
-    section="Check",
-    type=click.FloatRange(0, min_open=True),
-    metavar="X",
-    default=1e-6,
-    help="Largest relative error that passes.  [1e-6]",
-)
-@flag(
-    "--directional",
-    section="Check",
-    is_flag=True,
-    help="Random directions instead of every coordinate, for large models.",
-)
+@declared_flags(GradcheckConfig, "Check", environment=False)
 @flag(
     "--ckpt",
     section="Check",
@@ -76,17 +37,11 @@ Table = dict[str, dict[str, "Comparison"]]  # rows by array, columns by variant
 def command(
     ctx: click.Context,
     /,
-    cell: str | None,
-    layers: int | None,
-    hidden_size: int,
-    seq_length: int,
-    seed: int,
-    tolerance: float,
-    directional: bool,
     ckpt: str | None,
     text: str | None,
     quiet: bool,
     as_json: bool,
+    **values: Any,
 ) -> None:
     """Check every gradient against central differences in float64; exit 1 if one is wrong.
 
@@ -100,19 +55,20 @@ def command(
     """
     from charnn.cli.console import say, show, show_json
 
+    options = GradcheckConfig(**values)
     if ckpt is None and text is not None:
         raise ConfigError(f"text '{text}' is for a trained model; give --ckpt, too.")
     tables = (
-        {f"checkpoint {ckpt}": check_checkpoint(Path(ckpt), text, seq_length, seed)}
+        {str(ckpt): check_checkpoint(Path(ckpt), text, options)}
         if ckpt is not None
-        else check_cells(cell, layers, hidden_size, seq_length, seed, directional)
+        else check_cells(options)
     )
     failures = [
         (title, variant, comparison)
         for title, table in tables.items()
         for row in table.values()
         for variant, comparison in row.items()
-        if not comparison.error <= tolerance
+        if not comparison.error <= options.tolerance
     ]
     results = [
         {"model": title, "variant": variant, **asdict(comparison)}
@@ -122,16 +78,18 @@ def command(
     ]
     worst = max(result["error"] for result in results)
     if as_json:
-        summary = {"tolerance": tolerance, "worst": worst, "passed": not failures}
+        summary = {"tolerance": options.tolerance, "worst": worst, "passed": not failures}
         show_json({**summary, "results": results})
     else:
         if not quiet:
             for title, table in tables.items():
-                print_table(title, table, tolerance)
+                print_table(title, table, options.tolerance)
         checked = sum(result["size"] for result in results)
-        what = "directions" if directional or ckpt else f"{checked:,} coordinates"
+        what = "directions" if options.directional or ckpt else f"{checked:,} coordinates"
         verdict = "passed" if not failures else f"FAILED in {len(failures)} of {len(results)}"
-        show(f"{verdict}: largest relative error {worst:.2e} over {what}, tolerance {tolerance:g}")
+        show(
+            f"{verdict}: largest relative error {worst:.2e} over {what}, tolerance {options.tolerance:g}"
+        )
     for title, variant, wrong in failures:
         say(
             f"{title}, {variant}: {wrong.name} at {wrong.where}: analytic {wrong.analytic:.9g}, "
@@ -140,44 +98,40 @@ def command(
     ctx.exit(1 if failures else 0)
 
 
-def check_cells(
-    cell: str | None,
-    layers: int | None,
-    hidden_size: int,
-    seq_length: int,
-    seed: int,
-    directional: bool,
-) -> dict[str, Table]:
+def check_cells(options: GradcheckConfig) -> dict[str, Table]:
     """Check each form of the cells in all variants; a table for each form."""
     from charnn.models.gradcheck import check_configuration
     from charnn.models.language_model import LanguageModel
 
     tables: dict[str, Table] = {}
-    for name in [cell] if cell is not None else CELLS:
+    layers = (1, 2) if options.layers is None else (options.layers,)
+    for name in CELLS if options.cell is None else [options.cell]:
         for form_name, form in CELLS[name].forms().items():
             table = tables.setdefault(str(form), {})
             for embedding, number, dropout in product(
-                (None, EMBEDDING_SIZE), [layers] if layers else (1, 2), (0.0, DROPOUT)
+                (None, EMBEDDING_SIZE), layers, (0.0, DROPOUT)
             ):
                 config = ModelConfig(
                     cell=name,
                     gru_reset=form_name or "before",
-                    hidden_size=hidden_size,
+                    hidden_size=options.hidden_size,
                     num_layers=number,
                     embedding_size=embedding,
                     dropout=dropout,
                 )
-                model = LanguageModel.initialized(config, VOCAB_SIZE, seed, "float64")
+                model = LanguageModel.initialized(config, VOCAB_SIZE, options.seed, "float64")
                 variant = (
                     f"{'one-hot' if embedding is None else 'embed'} {number}L"
                     f"{' drop' if dropout else ''}"
                 )
-                for comparison in check_configuration(model, seq_length, seed, directional):
+                for comparison in check_configuration(
+                    model, options.seq_length, options.seed, options.directional
+                ):
                     table.setdefault(comparison.name, {})[variant] = comparison
     return tables
 
 
-def check_checkpoint(path: Path, text: str | None, seq_length: int, seed: int) -> Table:
+def check_checkpoint(path: Path, text: str | None, options: GradcheckConfig) -> Table:
     """Check a trained model on the beginning of a text."""
     import numpy as np
 
@@ -191,7 +145,7 @@ def check_checkpoint(path: Path, text: str | None, seq_length: int, seed: int) -
         ids = ids[ids < len(saved.vocabulary)]
     else:
         ids, _ = read_for_scoring([text], "utf-8", saved.vocabulary)
-    ids = np.asarray(ids[: seq_length + 1], np.int64)[:, None]
+    ids = np.asarray(ids[: options.seq_length + 1], np.int64)[:, None]
     if len(ids) < 2:
         raise ConfigError(
             "the model knows none of the text's characters; give its own with --text."
@@ -202,8 +156,8 @@ def check_checkpoint(path: Path, text: str | None, seq_length: int, seed: int) -
         ids[:-1],
         ids[1:],
         model.zero_states(1),
-        dropout_seed=seed if model.config.dropout else None,
-        directions=np.random.default_rng(seed),
+        dropout_seed=options.seed if model.config.dropout else None,
+        directions=np.random.default_rng(options.seed),
     )
     return {comparison.name: {"trained": comparison} for comparison in comparisons}
 

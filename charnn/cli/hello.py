@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, flag, output_flags
-from charnn.config import ModelConfig
+from charnn.cli.flags import SectionedCommand, declared_flags, output_flags
+from charnn.config import WalkthroughConfig
 
 if TYPE_CHECKING:
     from charnn.arrays import Array
@@ -18,35 +18,9 @@ SHOWN_UNITS = 8
 
 
 @click.command("hello", cls=SectionedCommand)
-@flag("--text", section="Example", default="hello", help="Another short word.  [hello]")
-@flag(
-    "--cell",
-    section="Example",
-    type=click.Choice(["rnn", "lstm", "gru"]),
-    default="rnn",
-    help="Recurrent cell.  [rnn]",
-)
-@flag(
-    "--hidden-size",
-    section="Example",
-    type=click.IntRange(1, 256),
-    metavar="N",
-    default=8,
-    help="Hidden units.  [8]",
-)
-@flag(
-    "--seed",
-    section="Example",
-    type=click.IntRange(0),
-    metavar="N",
-    default=1,
-    help="Seed of the weights and of the draws.  [1]",
-)
-@declared_flags(ModelConfig, "Example", ["gru_reset"], environment=False)
+@declared_flags(WalkthroughConfig, "Example", environment=False)
 @output_flags()
-def command(
-    text: str, cell: str, hidden_size: int, seed: int, gru_reset: str, quiet: bool, as_json: bool
-) -> None:
+def command(quiet: bool, as_json: bool, **values: Any) -> None:
     """Walk through the hello example: a tiny network learns to spell, every number computed.
 
     \b
@@ -59,8 +33,7 @@ def command(
     from charnn.cli.console import show_json
     from charnn.models.walkthrough import Walkthrough
 
-    config = ModelConfig(cell=cell, hidden_size=hidden_size, gru_reset=gru_reset, dropout=0)
-    example = Walkthrough(text, config, seed)
+    example = Walkthrough(WalkthroughConfig(**values))
     if as_json:
         show_json(as_data(example))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import textwrap
 from dataclasses import asdict
@@ -150,12 +151,14 @@ class PlainReporter(Reporter):
     def evaluation_line(self, event: Evaluation) -> str:
         """Return an evaluation as one line."""
         speed, left = self.pace(event.update, event.seconds)
-        mark = "  best" if event.improved else ""
-        val = f"  val {loss_in_words(event.val_loss, self.unit)}" if event.val_loss else ""
+        losses = f"train {event.train_loss:.4f}"
+        if event.val_loss is not None:
+            losses += f"  val {event.val_loss:.4f}"
+        bits = event.val_loss if event.val_loss is not None else event.train_loss
         return (
-            f"update {event.update:,}/{self.trainer.total:,}  epoch {event.epoch:.2f}  "
-            f"train {event.train_loss:.4f}{val}  lr {event.learning_rate:.2g}  "
-            f"{speed:,.0f} {self.unit}s/s  {left} left{mark}"
+            f"{event.update:>7,}/{self.trainer.total:,}  epoch {event.epoch:.2f}  {losses} "
+            f"nats/{self.unit}  {bits / math.log(2):.3f} bits/{self.unit}  "
+            f"{speed:,.0f} {self.unit}s/s  {left} left{'  best' if event.improved else ''}"
         )
 
     def pace(self, update: int, seconds: float) -> tuple[float, str]:

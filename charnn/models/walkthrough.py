@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.config import ModelConfig
+from charnn.config import ModelConfig, WalkthroughConfig
 from charnn.errors import InputError
 from charnn.models.language_model import LanguageModel
 from charnn.nn.losses import softmax
@@ -57,18 +57,25 @@ class Draw:
 class Walkthrough:
     """A word, its symbols in the order of their appearance, and a small model in float64."""
 
-    def __init__(self, text: str, config: ModelConfig, seed: int) -> None:
+    def __init__(self, options: WalkthroughConfig) -> None:
         """Refuse a text that has nothing to predict, or is too long to show. Raises InputError."""
+        self.text = text = options.text
         if not 2 <= len(text) <= LONGEST_TEXT:
             raise InputError(
                 f"text has {len(text)} characters; give a word of 2 to {LONGEST_TEXT}."
             )
-        self.text = text
         self.symbols = list(dict.fromkeys(text))
         self.ids = np.array([self.symbols.index(symbol) for symbol in text])[:, None]
         self.inputs, self.targets = self.ids[:-1], self.ids[1:]
-        self.model = LanguageModel.initialized(config, len(self.symbols), seed, np.float64)
-        self.random = np.random.default_rng(seed)
+        config = ModelConfig(
+            cell=options.cell,
+            hidden_size=options.hidden_size,
+            gru_reset=options.gru_reset,
+            dropout=0,
+        )
+        V = len(self.symbols)
+        self.model = LanguageModel.initialized(config, V, options.seed, np.float64)
+        self.random = np.random.default_rng(options.seed)
 
     @property
     def summed_loss_of_chance(self) -> float:

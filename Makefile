@@ -1,0 +1,46 @@
+# Two commands: `make demo` shows what charnn does, `make test` checks that it does it.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+
+.PHONY: demo test parity readme clean
+
+demo: runs/demo/best.npz
+	@echo
+	$(BIN)/charnn sample runs/demo --len 500 --temperature 0.8 --seed 7
+	@echo
+
+runs/demo/best.npz: | .venv/installed
+	$(BIN)/charnn train data/the-tide-clock.txt --config configs/demo.yaml --out runs/demo --force
+
+test: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# The suite against PyTorch, which is a large download.
+parity: .venv/installed-parity
+	$(BIN)/python -m pytest tests/parity
+
+# Write the README's reference of the commands again.
+readme: .venv/installed
+	$(BIN)/python -m charnn.cli.reference README.md
+
+clean:
+	rm -rf .venv runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-test: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@touch .venv/installed $@
+
+.venv/installed-parity: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"
+	@touch .venv/installed .venv/installed-test $@
