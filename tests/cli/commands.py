@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +29,18 @@ def run(*arguments: object, stdin: str | bytes | None = None) -> Result:
     result = CliRunner().invoke(charnn, words, input=stdin, prog_name="charnn")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
+    result.exception = result.exc_info = None  # they hold on to what the command had open
+    if stdin is not None:
+        forget_copies()
     assert "Traceback" not in result.stderr
     return result
+
+
+def forget_copies() -> None:
+    """Let go of the copies of standard input that a refused command leaves to the collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def succeed(*arguments: object, stdin: str | bytes | None = None) -> Result:
@@ -44,14 +59,19 @@ def output(*arguments: object, stdin: str | bytes | None = None) -> str:
 
 def data(*arguments: object, stdin: str | bytes | None = None) -> Any:
     """Run a command with --json and return what its one line of output holds."""
-    (line,) = output(*arguments, "--json", stdin=stdin).splitlines()
-    return json.loads(line)
+    (content,) = lines_of(output(*arguments, "--json", stdin=stdin))
+    return content
 
 
 def events(*arguments: object, stdin: str | bytes | None = None) -> list[dict[str, Any]]:
     """Run `charnn train --json` and return its events."""
-    lines = output("train", *arguments, "--json", stdin=stdin).splitlines()
-    return [json.loads(line) for line in lines]
+    return lines_of(output("train", *arguments, "--json", stdin=stdin))
+
+
+def lines_of(text: str) -> list[Any]:
+    """Return what JSON lines hold; only a line feed ends one, not U+2028."""
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text[:-1].split("\n")]
 
 
 def refusal(*arguments: object, stdin: str | bytes | None = None) -> str:
@@ -63,6 +83,34 @@ def refusal(*arguments: object, stdin: str | bytes | None = None) -> str:
     assert re.fullmatch(r"Error: [^\n]+\n", result.stderr), result.stderr
     assert snapshot(Path()) == before
     return result.stderr.removeprefix("Error: ").rstrip("\n")
+
+
+def on_terminal(*arguments: object, columns: int = 100, **environment: str) -> str:
+    """Run a command that succeeds on a pseudo-terminal; return everything that it showed."""
+    parent, child = os.openpty()
+    size = {"COLUMNS": str(columns), "LINES": "40"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "charnn", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=child,
+        stderr=child,
+        env={**os.environ, "TERM": "xterm", **size, **environment},
+    ) as process:
+        os.close(child)
+        shown = b""
+        while block := read_terminal(parent):
+            shown += block
+        os.close(parent)
+        assert process.wait() == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+def read_terminal(terminal: int) -> bytes:
+    """Return what a pseudo-terminal has to show; nothing at the end, where Linux reports EIO."""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        return b""
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:

@@ -12,7 +12,8 @@ import pytest
 from click.testing import Result
 from commands import TINY, succeed
 
-WORDS = "the tide goes out and a lamp stays lit, all night [bold]bells[/bold] ring: HARK!".split()
+LINE = "the tide goes out and a lamp stays lit, all night [bold]bells[/bold] ring: HARK!"
+WORDS = LINE.split()
 VERSE = "\n".join(
     " ".join(WORDS[number] for number in line)
     for line in np.random.default_rng(1).integers(0, len(WORDS), (90, 6))

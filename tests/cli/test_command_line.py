@@ -11,9 +11,22 @@ import pytest
 from commands import in_words, output, run, squeezed
 
 from charnn.cli.main import COMMANDS, charnn
-from charnn.config import Config, SamplingConfig
+from charnn.config import (
+    Config,
+    EvaluationConfig,
+    GradcheckConfig,
+    SamplingConfig,
+    WalkthroughConfig,
+)
 from charnn.options import options_of
 from charnn.version import __version__
+
+OWN = {
+    "sample": SamplingConfig,
+    "eval": EvaluationConfig,
+    "hello": WalkthroughConfig,
+    "gradcheck": GradcheckConfig,
+}
 
 every_command = pytest.mark.parametrize("name", COMMANDS)
 
@@ -166,12 +179,17 @@ def test_every_option_is_a_flag(name: str, option) -> None:
         assert choice in page
 
 
-@pytest.mark.parametrize("option", options_of(SamplingConfig).values(), ids=lambda o: o.name)
-def test_every_sampling_option_is_a_flag(option) -> None:
-    """Each option of sampling is a flag of `charnn sample` with its help and default."""
-    page = output("sample", "--help")
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [(name, option) for name, section in OWN.items() for option in options_of(section).values()],
+    ids=lambda part: getattr(part, "name", part),
+)
+def test_every_option_of_another_command_is_a_flag(name: str, option) -> None:
+    """What sample, eval, hello and gradcheck declare are flags with their help and default."""
+    page = output(name, "--help")
     default = "none" if option.default is None else option.default
-    assert squeezed(f"{option.help} [{default}]") in squeezed(page)
+    shown = option.help if option.type is bool else f"{option.help} [{default}]"
+    assert squeezed(shown) in squeezed(page)
     assert f" {option.flag or '--' + option.name.replace('_', '-')} " in page
 
 

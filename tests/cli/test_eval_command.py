@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def naive_loss(folder: Path, text: str) -> float:
     model = type(saved.model)(saved.model.config, saved.model.vocab_size, parameters)
     ids = saved.vocabulary.encode(text).astype(int)
     states, total = model.zero_states(1), 0.0
-    for now, after in zip(ids, ids[1:], strict=False):
+    for now, after in pairwise(ids):
         logits, states, _ = model.logits(np.array([[now]]), states)
         total -= logits[0, after] - np.log(np.exp(logits[0]).sum())
     return total / (len(ids) - 1)
@@ -173,7 +174,7 @@ def test_nothing_to_predict(text: str, model: Path) -> None:
 
 
 def test_no_text(model: Path) -> None:
-    """eval without a text says what is missing."""
+    """`eval` without a text says what is missing."""
     result = run("eval", model)
     assert result.exit_code == 2
     assert "Missing argument 'TEXT...'" in result.stderr

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import data, output, refusal, run, succeed
+from commands import data, on_terminal, output, refusal, run, succeed
 
 from charnn.nn.cell import Cell
 from charnn.nn.rnn import RNN
@@ -29,10 +30,16 @@ def faulty_step(self, a, previous, states, memory, W):
     return backward
 
 
+@cache
+def checked(cell: str) -> dict:
+    """Return a cell's check with the default options as data, made once."""
+    return data("gradcheck", "--cell", cell)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_defaults_pass(cell: str) -> None:
     """Every coordinate of every gradient of every form passes, with one layer and with two."""
-    found = data("gradcheck", "--cell", cell)
+    found = checked(cell)
     assert found["passed"] is True
     assert found["tolerance"] == 1e-6
     assert found["worst"] == max(result["error"] for result in found["results"]) < 1e-6
@@ -52,40 +59,51 @@ def test_every_array_is_checked(cell: str) -> None:
     for form in CELLS[cell].forms().values():
         sizes = {
             result["name"]: result["size"]
-            for result in data("gradcheck", "--cell", cell, *SMALL)["results"]
+            for result in checked(cell)["results"]
             if result["model"] == str(form) and result["variant"] == "embed 2L"
         }
         G = len(form.gates)
-        assert sizes["layer1/W_xh"] == G * 3 * 2
-        assert sizes["layer2/W_xh"] == sizes["layer1/W_hh"] == sizes["layer2/W_hh"] == G * 2 * 2
+        assert sizes["layer1/W_xh"] == G * 3 * 4
+        assert sizes["layer2/W_xh"] == sizes["layer1/W_hh"] == sizes["layer2/W_hh"] == G * 4 * 4
         assert sizes["E"] == 5 * 3
-        assert (sizes["W_hy"], sizes["b_y"]) == (2 * 5, 5)
+        assert (sizes["W_hy"], sizes["b_y"]) == (4 * 5, 5)
         for layer in ("layer1", "layer2"):
             assert f"{layer}/b_h" in sizes
             for state in form.states:
-                assert sizes[f"{layer}/{state}0"] == 2 * 2
+                assert sizes[f"{layer}/{state}0"] == 2 * 4
 
 
 def test_all_cells_by_default() -> None:
-    """Without --cell every cell in every form has a table, and the verdict counts them all."""
-    shown = output("gradcheck", *SMALL)
+    """Without --cell every cell in every form has a table, and a verdict ends them."""
+    shown = output("gradcheck", "--layers", 1, "--hidden-size", 1, "--seq-length", 1)
     for cell in CELLS:
         for form in CELLS[cell].forms().values():
-            assert re.search(rf"^{re.escape(str(form))}$", shown, re.M)
-    found = data("gradcheck", *SMALL)
-    coordinates = sum(result["size"] for result in found["results"])
-    assert f"over {coordinates:,} coordinates" in shown
+            assert re.search(rf"^{re.escape(str(form))}$", shown, re.MULTILINE)
     assert shown.splitlines()[-1].startswith("passed: largest relative error ")
-    assert f"{found['worst']:.2e}" in shown.splitlines()[-1]
 
 
 def test_the_table() -> None:
-    """The table shows each array's error in each variant, and no column is cut off."""
-    shown = output("gradcheck", "--cell", "lstm", *SMALL)
-    for result in data("gradcheck", "--cell", "lstm", *SMALL)["results"]:
+    """The table shows each array's error in each variant, and the verdict counts them all."""
+    shown = output("gradcheck", "--cell", "rnn")
+    found = checked("rnn")
+    for result in found["results"]:
         (row,) = [line for line in shown.splitlines() if line.startswith(result["name"] + " ")]
         assert f"{result['error']:.1e}" in row
     assert "…" not in shown
+    coordinates = sum(result["size"] for result in found["results"])
+    assert shown.splitlines()[-1] == (
+        f"passed: largest relative error {found['worst']:.2e} over {coordinates:,} coordinates, "
+        "tolerance 1e-06"
+    )
+
+
+def test_an_ordinary_terminal() -> None:
+    """On 80 columns every error, and every name, is shown whole."""
+    shown = on_terminal("gradcheck", "--cell", "rnn", columns=80, TERM="dumb")
+    assert "…" not in shown
+    for result in checked("rnn")["results"]:
+        assert f"{result['error']:.1e}" in shown
+        assert result["name"] in shown
 
 
 def test_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +113,9 @@ def test_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 1
     assert "FAILED" in result.stdout
     for name in ("layer1/W_xh", "layer1/W_hh", "layer1/b_h"):
-        assert re.search(rf"^RNN, one-hot 1L: {name} at \(.*\): analytic ", result.stderr, re.M)
+        assert re.search(
+            rf"^RNN, one-hot 1L: {name} at \(.*\): analytic ", result.stderr, re.MULTILINE
+        )
     for name in ("W_hy", "b_y"):
         assert f": {name} at " not in result.stderr
 

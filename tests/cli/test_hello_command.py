@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cache, partialmethod
+from itertools import pairwise
 
 import pytest
-from commands import data, in_words, output, refusal
+from commands import data, in_words, on_terminal, output, refusal
 
+from charnn.models.walkthrough import Walkthrough
 from charnn.nn.parameters import count
 from charnn.registry import CELLS
 
@@ -26,7 +29,19 @@ def flags(kind: tuple[str, str]) -> list[str]:
 @pytest.fixture
 def found(kind: tuple[str, str]) -> dict:
     """Return the walkthrough with a cell as data."""
-    return data("hello", *flags(kind))
+    return walkthrough(*flags(kind))
+
+
+@cache
+def walkthrough(*options: str) -> dict:
+    """Return a walkthrough as data, made once."""
+    return data("hello", *options)
+
+
+@cache
+def story(*options: str) -> str:
+    """Return a walkthrough as it is narrated, made once."""
+    return output("hello", *options)
 
 
 def check_steps(steps: list[dict], symbols: list[str], text: str) -> None:
@@ -101,7 +116,7 @@ def test_sampling(found: dict) -> None:
     draws = found["sampling"]
     assert len(draws) == 4
     assert draws[0]["symbol"] == "h"
-    for draw, after in zip(draws, draws[1:], strict=False):
+    for draw, after in pairwise(draws):
         assert after["symbol"] == draw["drawn"]
     for draw in draws:
         assert sum(draw["y"]) == pytest.approx(1)
@@ -111,12 +126,12 @@ def test_sampling(found: dict) -> None:
 
 def test_it_is_repeatable() -> None:
     """The same seed gives the same numbers, and another seed others."""
-    assert data("hello") == data("hello")
-    assert data("hello")["before"] != data("hello", "--seed", 2)["before"]
-    assert output("hello", "--seed", 3) == output("hello", "--seed", 3)
+    assert data("hello") == walkthrough()
+    assert data("hello", "--seed", 2)["before"] != walkthrough()["before"]
+    assert output("hello") == story()
 
 
-@pytest.mark.parametrize("text", ["world", "banana", "ab", "the cat", "hé😀", "[b]x[/b]"])
+@pytest.mark.parametrize("text", ["banana", "ab", "hé 😀", "[b]x"])
 def test_another_word(text: str, kind: tuple[str, str]) -> None:
     """--text takes any other short word, with every cell."""
     found = data("hello", "--text", text, *flags(kind))
@@ -128,17 +143,21 @@ def test_another_word(text: str, kind: tuple[str, str]) -> None:
     assert found["training"][-1]["says"] == text[1:]
 
 
-@pytest.mark.parametrize("size", [3, 20])
-def test_another_hidden_size(size: int, kind: tuple[str, str]) -> None:
+def test_the_word_none() -> None:
+    """The word none is a word like any other."""
+    assert data("hello", "--text", "none")["symbols"] == ["n", "o", "e"]
+
+
+def test_another_hidden_size(kind: tuple[str, str]) -> None:
     """--hidden-size changes states and shapes."""
-    found = data("hello", "--hidden-size", size, *flags(kind))
-    assert all(len(step["h"]) == size for step in found["before"])
-    assert found["shapes"]["W_hy"] == [size, 4]
+    found = data("hello", "--hidden-size", 20, *flags(kind))
+    assert all(len(step["h"]) == 20 for step in found["before"])
+    assert found["shapes"]["W_hy"] == [20, 4]
 
 
 def test_the_story(found: dict, kind: tuple[str, str]) -> None:
     """The narrated walkthrough prints the numbers of the data: nothing is written down."""
-    shown = output("hello", *flags(kind))
+    shown = story(*flags(kind))
     for when in ("before", "after"):
         for step in found[when]:
             assert f"{step['target_probability']:.4f}" in shown
@@ -160,24 +179,26 @@ def test_the_story(found: dict, kind: tuple[str, str]) -> None:
 
 def test_the_story_shows_shapes_and_counts(found: dict, kind: tuple[str, str]) -> None:
     """Each parameter stands in the table with its shape and its number of elements."""
-    shown = output("hello", *flags(kind))
+    shown = story(*flags(kind))
     for name, shape in found["shapes"].items():
         short = re.escape(name.removeprefix("layer1/"))
         sizes = re.escape(" x ".join(map(str, shape)))
-        assert re.search(rf"^ *{short} +{sizes} +{count({name: tuple(shape)})} ", shown, re.M)
-        assert re.search(rf"^ *d{short} +{sizes} +\d", shown, re.M)
+        assert re.search(
+            rf"^ *{short} +{sizes} +{count({name: tuple(shape)})} ", shown, re.MULTILINE
+        )
+        assert re.search(rf"^ *d{short} +{sizes} +\d", shown, re.MULTILINE)
     assert "V = 4" in shown
     assert "H = 8" in shown
 
 
 def test_the_diagram() -> None:
     """The network is drawn unrolled: input, state and target of a time step in one column."""
-    lines = output("hello").splitlines()
+    lines = story().splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("   softmax"))
     target, softmax, _, states, _, inputs = lines[start - 1 : start + 5]
     assert target.split() == ["target", *"ello"]
     assert softmax.split() == ["softmax", "y_1", "y_2", "y_3", "y_4"]
-    assert states.split() == "W_hh h_0 > h_1 > h_2 > h_3 > h_4".split()
+    assert " ".join(states.split()) == "W_hh h_0 > h_1 > h_2 > h_3 > h_4"
     assert inputs.split() == ["input", *"hell"]
     for t, (read, predicted) in enumerate(zip("hell", "ello", strict=True), 1):
         place = softmax.index(f"y_{t}")
@@ -188,33 +209,34 @@ def test_the_diagram() -> None:
 def test_the_equations(kind: tuple[str, str]) -> None:
     """The cell's own equations are shown."""
     name, form = kind
-    shown = output("hello", *flags(kind))
+    shown = story(*flags(kind))
     for equation in CELLS[name].forms()[form].equations:
         assert equation in shown
 
 
 def test_the_story_ends_with_the_word() -> None:
     """It tells when the word is learned, and samples from its first letter."""
-    shown = in_words(output("hello"))
-    milestones = data("hello")["training"]
+    shown = in_words(story())
+    milestones = walkthrough()["training"]
     assert f"After {milestones[-1]['update']} updates it says 'ello'." in shown
-    drawn = "".join(draw["drawn"] for draw in data("hello")["sampling"])
+    drawn = "".join(draw["drawn"] for draw in walkthrough()["sampling"])
     assert f" h{drawn} " in shown
 
 
-def test_it_admits_defeat() -> None:
-    """A network too small for the word says so instead of claiming success."""
-    shown = in_words(output("hello", "--hidden-size", 1, "--text", "abcabdabe"))
-    assert "After 2,000 updates it still says" in shown
+def test_it_admits_defeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that has not learned the word says so instead of claiming success."""
+    monkeypatch.setattr(Walkthrough, "train", partialmethod(Walkthrough.train, most=5))
+    shown = in_words(output("hello", "--cell", "lstm"))
+    assert "After 5 updates it still says" in shown
     assert "updates it says" not in shown
 
 
 def test_quiet() -> None:
     """--quiet leaves the tables and drops the story."""
-    quiet, whole = output("hello", "--quiet"), output("hello")
+    quiet, whole = output("hello", "--quiet"), story()
     assert len(quiet) < len(whole)
     assert set(quiet.splitlines()) <= set(whole.splitlines())
-    assert not re.search(r"^\d\. ", quiet, re.M)
+    assert not re.search(r"^\d\. ", quiet, re.MULTILINE)
     assert "y_1" in quiet
     assert "W_hh" in quiet
 
@@ -234,8 +256,16 @@ def test_the_longest_text_is_shown_whole() -> None:
     shown = output("hello", "--text", text, "--cell", "gru")
     assert "…" not in shown
     found = data("hello", "--text", text, "--cell", "gru")
-    for step in found["before"]:
+    assert all(f"{step['loss']:.4f}" in shown for step in found["before"])
+
+
+def test_an_ordinary_terminal() -> None:
+    """On 80 columns no number is cut off."""
+    shown = on_terminal("hello", columns=80, TERM="dumb")
+    assert "…" not in shown
+    for step in walkthrough()["before"]:
         assert f"{step['loss']:.4f}" in shown
+        assert f"{step['target_probability']:.4f}" in shown
 
 
 def test_one_symbol_only() -> None:

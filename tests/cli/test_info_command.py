@@ -26,9 +26,7 @@ def textbook(kind: tuple[str, str], V: int, H: int, layers: int, E: int | None) 
 
 
 @pytest.mark.parametrize(("layers", "embedding"), [(1, None), (2, None), (1, 3), (3, 3)])
-def test_the_total(
-    layers: int, embedding: int | None, kind: tuple[str, str], verse: Path
-) -> None:
+def test_the_total(layers: int, embedding: int | None, kind: tuple[str, str], verse: Path) -> None:
     """The number of parameters is that of the formula and of the arrays in the file."""
     name, form = kind
     flags = ["--cell", name, "--num-layers", layers, "--hidden-size", 6]
@@ -50,7 +48,7 @@ def test_the_total(
 
 def test_the_formula_is_one(model: Path) -> None:
     """The printed formula, computed, gives the printed total."""
-    (line,) = re.findall(r"^total .*$", output("info", model), re.M)
+    (line,) = re.findall(r"^total .*$", output("info", model), re.MULTILINE)
     formula, total = re.search(r"formula (.+) = ([\d,]+)$", line).groups()
     saved = charnn.load(model)
     code = re.sub(r"(?<=[\dVH)]) (?=[VH(])", " * ", formula.replace("^", "**"))
@@ -71,7 +69,7 @@ def test_the_parameter_table(model: Path) -> None:
         "b_y": (V,),
     }.items():
         sizes = " x ".join(map(str, shape))
-        assert re.search(rf"^{name} +{sizes} +{np.prod(shape):,} *$", shown, re.M)
+        assert re.search(rf"^{name} +{sizes} +{np.prod(shape):,} *$", shown, re.MULTILINE)
 
 
 def test_json(model: Path) -> None:
@@ -92,7 +90,7 @@ def test_the_configuration(model: Path) -> None:
     shown = output("info", model)
     for name, value in charnn.load(model).config.values().items():
         text = "none" if value is None else value
-        assert re.search(rf"^{name} +{re.escape(str(text))} *$", shown, re.M)
+        assert re.search(rf"^{name} +{re.escape(str(text))} *$", shown, re.MULTILINE)
 
 
 def test_the_vocabulary(model: Path) -> None:
@@ -154,7 +152,7 @@ def test_a_run_interrupted_early(verse: Path, monkeypatch: pytest.MonkeyPatch) -
         assert event is not None
     shown = output("info", "run/last.npz")
     assert "history" not in shown
-    assert re.search(r"^best +none\b", shown, re.M)
+    assert re.search(r"^best +none\b", shown, re.MULTILINE)
 
 
 def test_quiet(model: Path) -> None:

@@ -140,6 +140,14 @@ def test_a_prime_from_standard_input(model: Path) -> None:
     assert len(text) == len("the lamp\nstays") + 5
 
 
+@pytest.mark.parametrize("prime", ["none", "None", " ", "-1", "0"])
+def test_any_text_can_be_the_prime(prime: str, model: Path) -> None:
+    """What looks like a number, or like the word for nothing, is text all the same."""
+    text = succeed("sample", model, f"--prime={prime}", "--len", 4).stdout_bytes.decode()
+    assert text.startswith(prime)
+    assert len(text) == len(prime) + 4
+
+
 @pytest.mark.parametrize("prime", ["é", "the é😀", "\0\r", "日本語", "\N{COMBINING ACUTE ACCENT}"])
 def test_an_unknown_prime(prime: str, model: Path) -> None:
     """Characters that the model lacks are named on standard error and left out; nothing fails."""

@@ -170,6 +170,11 @@ def test_a_vocabulary_file(verse: Path) -> None:
     assert charnn.load("run").vocabulary.symbols == symbols
 
 
+def test_the_corpus_is_not_overwritten(verse: Path) -> None:
+    """--out never replaces the text that the vocabulary is made of."""
+    assert "'verse.txt'" in refusal("vocab", verse, "--out", verse)
+
+
 def test_quiet(verse: Path) -> None:
     """--quiet leaves the results and drops the notes."""
     assert output("vocab", verse, "--out", "v.json", "--quiet") == output("vocab", verse)
@@ -197,6 +202,6 @@ def test_nothing_is_interpreted() -> None:
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"format": "other"}', "{}", '"text"'])
 def test_a_damaged_vocabulary_file(content: str, verse: Path) -> None:
-    """train --vocab names a file that is no vocabulary."""
+    """`train` --vocab names a file that is no vocabulary."""
     Path("v.json").write_text(content)
     assert "'v.json'" in refusal("train", verse, "--vocab", "v.json")

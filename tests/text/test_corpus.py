@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import hashlib
 import io
 import json
 import re
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,6 +156,23 @@ def test_standard_input_can_be_one_of_several(
     for _ in range(3):
         assert "".join(files.blocks()) == "start middle end"
         assert b"".join(files.raw()) == b"start middle end"
+
+
+def test_the_copy_of_standard_input_goes_with_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The temporary file is closed and deleted with its last user, however that one ends."""
+    for cyclic in (False, True):
+        monkeypatch.setattr(sys, "stdin", StandardInput(b"piped"))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            files: Any = TextFiles(["-"])
+            copy = Path(files._standard_input.name)
+            assert copy.read_bytes() == b"piped"
+            if cyclic:
+                files.itself = files
+            del files
+            gc.collect()
+        assert [str(warning.message) for warning in caught] == []
+        assert not copy.exists()
 
 
 def test_standard_input_is_named_once() -> None:

@@ -160,6 +160,7 @@ def test_rare_characters_become_the_unknown_symbol() -> None:
 def test_a_min_count_of_one_keeps_everything() -> None:
     """Without a min_count no symbol is unknown; a foreign character gets no valid id."""
     vocabulary = Vocabulary.from_text("aab", min_count=1)
+    assert Vocabulary.from_text("aab", min_count=0) == vocabulary
     assert vocabulary.unknown_id is None
     assert len(vocabulary) == 2
     assert vocabulary.missing_id == 2

@@ -23,8 +23,10 @@ from small_runs import (
 
 from charnn.config import DEFAULT_STEPS, Config, SamplingConfig
 from charnn.generation.sampling import sample
+from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel
 from charnn.text.batches import Streams
+from charnn.training import trainer as trainer_module
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
 from charnn.training.clipping import global_norm
 from charnn.training.events import Evaluation, Finished, RolledBack, Saved, Started, Step
@@ -405,6 +407,46 @@ def test_the_plateau_schedule_reduces_the_rate(tmp_path: Path) -> None:
             assert event.learning_rate == pytest.approx(rate)
     assert reductions >= 2
     assert trainer.progress.reductions == reductions
+
+
+def scripted_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], **changes: Any
+) -> tuple[Trainer, list[Evaluation]]:
+    """Run with one evaluation an update, whose losses are given."""
+    script = iter(losses)
+    monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Score(next(script), 1))
+    trainer = make_trainer(
+        folder,
+        **{"eval_every": 1, "steps": len(losses), "learning_rate": 1, "warmup_steps": 0} | changes,
+    )
+    return trainer, of_kind(finish(trainer), Evaluation)
+
+
+def test_improvements_and_reductions_begin_the_count_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two evaluations in a row that do not improve reduce the rate; an equal loss is none."""
+    losses = [5.0, 5.0, 4.0, 4.5, 4.2, 4.1, 4.0, 3.0, 3.5, 3.5, 3.5]
+    trainer, evaluations = scripted_run(
+        tmp_path, monkeypatch, losses, lr_schedule="plateau", lr_patience=2, lr_decay=0.5
+    )
+    assert [event.improved for event in evaluations] == [
+        loss < min(losses[:at], default=9) for at, loss in enumerate(losses)
+    ]
+    rates = [event.learning_rate for event in evaluations]
+    assert rates == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125]
+    assert (trainer.progress.stale, trainer.progress.plateau) == (3, 1)
+    assert trainer.progress.best_update == 8
+
+
+def test_patience_begins_anew_at_an_improvement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends at the third evaluation in a row without improvement, not earlier."""
+    losses = [5.0, 6.0, 6.0, 4.0, 5.0, 4.0, 3.9, 4.0, 4.0, 4.0, 1.0]
+    trainer, evaluations = scripted_run(tmp_path, monkeypatch, losses, early_stopping=3)
+    assert len(evaluations) == trainer.progress.update == 10
+    assert (trainer.progress.best_loss, trainer.progress.best_update) == (3.9, 7)
 
 
 def test_a_runs_length(tmp_path: Path) -> None:
