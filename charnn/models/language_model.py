@@ -199,19 +199,23 @@ class LanguageModel:
         *,
         random: np.random.Generator | None = None,
         buffers: Buffers | None = None,
+        symbols: int | None = None,
     ) -> tuple[float, LayerStates, LossBackward]:
         """Return the mean loss of a window in nats per symbol: inputs and targets (T, B).
 
         With it come the states after the window, and `backward(gradients)`, which adds the
-        gradients of all parameters and returns those of the initial states.
+        gradients of all parameters and returns those of the initial states. Where the window is a
+        part of a larger one, `symbols` is the number of the whole's targets, and the loss is the
+        part's share of the whole's mean.
         """
         logits, final, backward_logits = self.logits(inputs, states, random=random, buffers=buffers)
+        symbols = symbols or targets.size
         losses, backward_losses = cross_entropy(logits, targets.reshape(-1))
 
         def backward(gradients: Parameters) -> LayerStates:
-            return backward_logits(backward_losses(1 / len(losses)), gradients)
+            return backward_logits(backward_losses(1 / symbols), gradients)
 
-        return float(losses.mean(dtype=np.float64)), final, backward
+        return float(losses.sum(dtype=np.float64)) / symbols, final, backward
 
 
 def adopt_weights(model: LanguageModel, source: LanguageModel, symbols: Mapping[int, int]) -> None:

@@ -14,10 +14,12 @@ from charnn.errors import ConfigError, RunError
 from charnn.models.language_model import LanguageModel, adopt_weights
 from charnn.options import Value
 from charnn.text.batches import fit_streams
-from charnn.text.corpus import STANDARD_INPUT, Corpus, TextFiles, make_vocabulary, read_corpus
+from charnn.text.corpus import Corpus, make_vocabulary, read_corpus
+from charnn.text.source import STANDARD_INPUT, TextFiles
 from charnn.text.vocabulary import Vocabulary
 from charnn.training.checkpoint import LAST, Checkpoint, load_checkpoint
 from charnn.training.events import Event
+from charnn.training.parallel import default_shards
 from charnn.training.run_folder import RunFolder
 from charnn.training.trainer import Trainer
 
@@ -73,6 +75,8 @@ def new_run(
     corpus = read_corpus(files, config.data, vocabulary)
     config, notes = adapted(config, corpus, fixed)
     size = len(corpus.vocabulary)
+    if config.training.shards is None:
+        config = config.replace(shards=default_shards(config, size))
     model = LanguageModel.initialized(config.model, size, config.training.seed)
     if source is not None:
         adopt_weights(model, source.model, shared_ids(corpus.vocabulary, source.vocabulary))
