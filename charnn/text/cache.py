@@ -62,14 +62,21 @@ class Entry:
         return cache_folder() / f"{self.name}{IDS}"
 
     def read(self) -> dict[str, Any] | None:
-        """Return the record, and mark it as used; None where there is none that can be read."""
+        """Return the record; None where there is none, or its ids are not whole."""
         try:
             record: dict[str, Any] = json.loads(self.record_path.read_text(encoding="utf-8"))
             if record.get("bytes") is not None and self.ids_path.stat().st_size != record["bytes"]:
                 return None
-            os.utime(self.record_path)
         except (OSError, ValueError):
             return None
+        return record
+
+    def use(self) -> dict[str, Any] | None:
+        """Return the record as `read` does, and mark the entry as used now."""
+        record = self.read()
+        if record is not None:
+            with suppress(OSError):
+                os.utime(self.record_path)
         return record
 
     def remove(self) -> None:

@@ -17,12 +17,8 @@ from charnn.arrays import Array
 from charnn.config import DataConfig
 from charnn.errors import CorpusError
 from charnn.text.cache import Entry, cache_folder, entry_name
-from charnn.text.source import TextFiles, quoted
+from charnn.text.source import TextFiles, ignore, quoted
 from charnn.text.vocabulary import CODE_POINTS, Vocabulary, count_code_points
-
-
-def ignore(_: int) -> None:
-    """Take no notice of progress."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +50,13 @@ def read_corpus(
 ) -> Corpus:
     """Read files into ids. Without `vocabulary` the text's own is built, as `config` says.
 
-    `advance` is told the symbols of each block that is encoded. Raises CorpusError, and
-    VocabularyError where `--min-count` keeps no character.
+    `advance` is told the bytes of each block that is read. Raises CorpusError, and VocabularyError
+    where `--min-count` keeps no character.
     """
-    files = TextFiles(names, config.encoding)
+    files = TextFiles(names, config.encoding, advance)
     if vocabulary is None:
         vocabulary = make_vocabulary(files, config)
-    encoded = encode(files, vocabulary, advance)
+    encoded = encode(files, vocabulary)
     if encoded.outside and not vocabulary.unknown:
         symbol = next(iter(encoded.outside))
         raise CorpusError(
@@ -130,7 +126,7 @@ def make_vocabulary(files: TextFiles, config: DataConfig) -> Vocabulary:
 def count_characters(files: TextFiles) -> Array:
     """Return how often each code point occurs, (0x110000,), from the cache if it is there."""
     entry = Entry(entry_name(["counts", files.signature()]))
-    record = entry.read() if files.cacheable else None
+    record = entry.use() if files.cacheable else None
     if record is None:
         counts = count_code_points(files.blocks())
         if files.cacheable:
@@ -164,20 +160,18 @@ class Encoded:
     fingerprint: str  # SHA-256 of the ids
 
 
-def encode(
-    files: TextFiles, vocabulary: Vocabulary, advance: Callable[[int], None] = ignore
-) -> Encoded:
+def encode(files: TextFiles, vocabulary: Vocabulary) -> Encoded:
     """Return a text's ids, from the cache if they are there.
 
     Characters that the vocabulary lacks are the unknown symbol, or left out where there is none.
-    `advance` is told the symbols of each block. Raises CorpusError.
+    Raises CorpusError.
     """
     entry = Entry(entry_name([files.signature(), vocabulary.to_json()]))
-    record = entry.read() if files.cacheable else None
+    record = entry.use() if files.cacheable else None
     if record is None:
         try:
             with entry.writing_ids() as file:
-                record = encode_blocks(files, vocabulary, file, advance)
+                record = encode_blocks(files, vocabulary, file)
             entry.write(record)
         except OSError as error:
             raise CorpusError(
@@ -194,9 +188,7 @@ def encode(
     return Encoded(ids, entry.ids_path, Counter(record["outside"]), record["fingerprint"])
 
 
-def encode_blocks(
-    files: TextFiles, vocabulary: Vocabulary, file: IO[bytes], advance: Callable[[int], None]
-) -> dict[str, Any]:
+def encode_blocks(files: TextFiles, vocabulary: Vocabulary, file: IO[bytes]) -> dict[str, Any]:
     """Write a text's ids to a file and return the record of its cache entry."""
     outside: Counter[str] = Counter()
     fingerprint = hashlib.sha256()
@@ -211,7 +203,6 @@ def encode_blocks(
         fingerprint.update(ids.data)
         file.write(ids.data)
         size += ids.nbytes
-        advance(len(ids))
     return {
         "source": files.names,
         "bytes": size,

@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -22,12 +22,25 @@ BLOCK = 1 << 20  # bytes
 STANDARD_INPUT = "-"
 
 
+def ignore(_: int) -> None:
+    """Take no notice of progress."""
+
+
 class TextFiles:
     """The text of some files, readable more than once; `-` is standard input, kept on disk."""
 
-    def __init__(self, names: Sequence[str], encoding: str = "utf-8") -> None:
-        """Check that every file can be opened. Raises CorpusError."""
+    def __init__(
+        self,
+        names: Sequence[str],
+        encoding: str = "utf-8",
+        advance: Callable[[int], None] = ignore,
+    ) -> None:
+        """Check that every file can be opened. Raises CorpusError.
+
+        `advance` is told the bytes of each block that is read.
+        """
         self.names = list(names)
+        self._advance = advance
         self.encoding = find_encoding(encoding)
         self._standard_input: IO[bytes] | None = None
         if self.names.count(STANDARD_INPUT) > 1:
@@ -43,6 +56,13 @@ class TextFiles:
         if first == STANDARD_INPUT:
             return "stdin"
         return Path(first).name.removesuffix(".gz").split(".")[0] or "corpus"
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all files, or None where only reading them tells."""
+        if any(name == STANDARD_INPUT or name.endswith(".gz") for name in self.names):
+            return None
+        return sum(Path(name).stat().st_size for name in self.names)
 
     @property
     def cacheable(self) -> bool:
@@ -98,6 +118,7 @@ class TextFiles:
                     ) from error
                 yield offset, block, not block
                 offset += len(block)
+                self._advance(len(block))
                 if not block:
                     return
 

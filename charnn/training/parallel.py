@@ -166,8 +166,8 @@ class Worker:
     def _died(self) -> WorkerError:
         code = self._process.wait()
         return WorkerError(
-            f"the worker of shard {self.number} ended with code {code}; the last checkpoint is good: "
-            "go on with --resume (if memory ran out, free some)."
+            f"the worker of shard {self.number} ended with code {code}; the last checkpoint is "
+            "good: go on with --resume (free memory if it ran out)."
         )
 
 

@@ -5,7 +5,7 @@ What a text is too short for is adapted, and said in a note, unless it was asked
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from charnn.models.language_model import LanguageModel, adopt_weights
 from charnn.options import Value
 from charnn.text.batches import fit_streams
 from charnn.text.corpus import Corpus, make_vocabulary, read_corpus
-from charnn.text.source import STANDARD_INPUT, TextFiles
+from charnn.text.source import STANDARD_INPUT, TextFiles, ignore
 from charnn.text.vocabulary import Vocabulary
 from charnn.training.checkpoint import LAST, Checkpoint, load_checkpoint
 from charnn.training.events import Event
@@ -53,12 +53,13 @@ def new_run(
     write: bool = True,
     force: bool = False,
     init_from: Path | None = None,
+    advance: Callable[[int], None] = ignore,
 ) -> Run:
     """Prepare a new run on `files` in the folder `out`, by default `runs/<corpus>-<cell>`.
 
     `fixed` names the options that were asked for, which are not adapted; `init_from` is a
-    checkpoint whose weights to start from; with `write` off there is no folder. Raises
-    CorpusError, ConfigError, CheckpointError, RunError.
+    checkpoint whose weights to start from; with `write` off there is no folder; `advance` is told
+    the bytes read of the files. Raises CorpusError, ConfigError, CheckpointError, RunError.
     """
     source = load_checkpoint(init_from) if init_from is not None else None
     if source is not None:
@@ -70,9 +71,9 @@ def new_run(
         folder.check_free(force)
     vocabulary = None
     if source is not None and config.data.vocab is None:
-        own = make_vocabulary(TextFiles(files, config.data.encoding), config.data)
+        own = make_vocabulary(TextFiles(files, config.data.encoding, advance), config.data)
         vocabulary = union(own, source.vocabulary)
-    corpus = read_corpus(files, config.data, vocabulary)
+    corpus = read_corpus(files, config.data, vocabulary, advance)
     config, notes = adapted(config, corpus, fixed)
     size = len(corpus.vocabulary)
     if config.training.shards is None:

@@ -139,7 +139,7 @@ class Trainer:
                     yield from self._save()
                     break
                 try:
-                    yield self._step()
+                    yield self.step()
                     if self._evaluation_due():
                         yield self._evaluate()
                         yield from self._save()
@@ -161,7 +161,7 @@ class Trainer:
         )
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _step(self) -> Step:
+    def step(self) -> Step:
         """Make one update. Raises FloatingPointError where the loss or gradient is not finite."""
         began = time.perf_counter()
         progress = self.progress
