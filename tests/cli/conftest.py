@@ -1,0 +1,69 @@
+"""Each test in this folder runs in an empty folder of its own; one tiny model serves them all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from click.testing import Result
+from commands import TINY, succeed
+
+WORDS = "the tide goes out and a lamp stays lit, all night [bold]bells[/bold] ring: HARK!".split()
+VERSE = "\n".join(
+    " ".join(WORDS[number] for number in line)
+    for line in np.random.default_rng(1).integers(0, len(WORDS), (90, 6))
+)
+
+
+class Trained(NamedTuple):
+    """A run that was made with the options `TINY`: its folder, what was said, and its text."""
+
+    folder: Path
+    result: Result
+    corpus: Path
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, without the options of the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("CHARNN_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+@pytest.fixture
+def verse(workplace: Path) -> Path:
+    """Return the name of a text in the folder."""
+    Path("verse.txt").write_text(VERSE, encoding="utf-8")
+    return Path("verse.txt")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Return a run that must not be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    corpus = folder / "verse.txt"
+    corpus.write_text(VERSE, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("CHARNN_")]:
+            patch.delenv(name)
+        result = succeed("train", corpus, *TINY, "--out", folder / "run")
+    return Trained(folder / "run", result, corpus)
+
+
+@pytest.fixture
+def model(trained: Trained) -> Path:
+    """Return the folder of a run that must not be changed."""
+    return trained.folder
+
+
+@pytest.fixture
+def copied(trained: Trained, workplace: Path) -> Path:
+    """Return the name of a run's copy in the folder, which may be changed."""
+    shutil.copytree(trained.folder, "run")
+    return Path("run")

@@ -1,0 +1,199 @@
+"""The group: help pages, versions, names, and how little is imported to show them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import click
+import pytest
+from commands import in_words, output, run, squeezed
+
+from charnn.cli.main import COMMANDS, charnn
+from charnn.config import Config, SamplingConfig
+from charnn.options import options_of
+from charnn.version import __version__
+
+every_command = pytest.mark.parametrize("name", COMMANDS)
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python itself."""
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the top-level modules that are imported after some code has run."""
+    ending = "\nimport sys; print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    answer = python("-c", code + ending)
+    assert answer.returncode == 0, answer.stderr
+    return set(answer.stderr.split())
+
+
+def command_of(name: str) -> click.Command:
+    """Return a command."""
+    command = charnn.get_command(click.Context(charnn), name)
+    assert command is not None
+    return command
+
+
+def examples(name: str) -> list[list[str]]:
+    """Return the words of each `charnn NAME ...` line of a help page that is typed as it is."""
+    lines = [line.strip().rpartition("| ")[2] for line in output(name, "--help").splitlines()]
+    found = [re.split(r" {2,}| > ", line)[0] for line in lines if line.startswith("charnn ")]
+    return [line.split()[1:] for line in found]
+
+
+@every_command
+def test_both_spellings_of_help(name: str) -> None:
+    """`-h` and `--help` print the same page on standard output."""
+    page = output(name, "--help")
+    assert page.startswith(f"Usage: charnn {name} [OPTIONS]")
+    assert output(name, "-h") == page
+
+
+@every_command
+def test_help_opens_with_one_sentence(name: str) -> None:
+    """What a command does is said in its first paragraph, in a single sentence."""
+    paragraph = in_words(output(name, "--help").split("\n\n")[1])
+    assert re.fullmatch(r"[A-Z][^.]*(\.[a-z][^.]*)*\.", paragraph), paragraph
+
+
+@every_command
+def test_help_shows_examples(name: str) -> None:
+    """Each page has lines to type, and every flag in them exists."""
+    lines = examples(name)
+    flags = {flag for parameter in command_of(name).params for flag in parameter.opts}
+    assert lines
+    for words in lines:
+        assert words[0] == name
+        assert {word for word in words if word.startswith("--")} <= flags
+
+
+@every_command
+def test_help_names_the_common_flags(name: str) -> None:
+    """Every command has --quiet, and --json as it gives figures."""
+    page = output(name, "--help")
+    assert "-q, --quiet" in page
+    assert "--json" in page
+
+
+@every_command
+def test_help_explains_every_flag(name: str) -> None:
+    """No flag stands without a word on what it does or what its default is."""
+    for parameter in command_of(name).params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+def test_the_group_lists_all_commands() -> None:
+    """`charnn --help` names every command of the issue, each with a sentence."""
+    page = output("--help")
+    assert output("-h") == page
+    listed = re.findall(r"^  (\w+)  +[A-Z].*\.$", page.partition("Commands:")[2], re.MULTILINE)
+    assert listed == list(COMMANDS)
+    assert set(listed) == {
+        *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch")
+    }
+
+
+def test_the_group_shows_examples() -> None:
+    """`charnn --help` shows lines to type, all of them commands that exist."""
+    page = output("--help").partition("Options:")[0]
+    typed = re.findall(r"^  charnn (\w+)", page, re.MULTILINE)
+    assert len(typed) >= 3
+    assert set(typed) <= set(COMMANDS)
+
+
+def test_no_command_shows_the_help() -> None:
+    """`charnn` alone shows the commands, and counts as wrong use."""
+    result = run()
+    assert result.exit_code == 2
+    assert "Commands:" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_version(flag: str) -> None:
+    """The version is the package's."""
+    assert output(flag) == f"charnn {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("trian", "train"), ("smaple", "sample"), ("gradchek", "gradcheck"), ("evaluate", "eval")],
+)
+def test_a_misspelt_command(typed: str, meant: str) -> None:
+    """An unknown command is answered with the one that was probably meant, exit code 2."""
+    result = run(typed)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert f"Error: No such command {typed!r}. Did you mean {meant!r}?\n" in result.stderr
+
+
+def test_a_command_unlike_all_others() -> None:
+    """Nothing is suggested for a word that resembles no command."""
+    result = run("xyzzy")
+    assert result.exit_code == 2
+    assert "No such command 'xyzzy'" in result.stderr
+    assert "Did you mean" not in result.stderr
+
+
+@every_command
+def test_a_misspelt_flag(name: str) -> None:
+    """An unknown flag is wrong use, and says so."""
+    result = run(name, "--no-such-flag")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "No such option" in result.stderr
+    assert "--no-such-flag" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["train", "config"])
+@pytest.mark.parametrize("option", Config.options().values(), ids=Config.options())
+def test_every_option_is_a_flag(name: str, option) -> None:
+    """Each option of a run is a flag with its help, default and environment variable."""
+    (parameter,) = [p for p in command_of(name).params if p.name == option.name]
+    assert parameter.opts == ["--" + option.name.replace("_", "-")]
+    assert parameter.envvar == f"CHARNN_{option.name.upper()}"
+    page = output(name, "--help")
+    default = "none" if option.default is None else option.default
+    assert squeezed(f"{option.help} [{default}]") in squeezed(page)
+    assert f" --{option.name.replace('_', '-')} " in page
+    for choice in option.choices or ():
+        assert choice in page
+
+
+@pytest.mark.parametrize("option", options_of(SamplingConfig).values(), ids=lambda o: o.name)
+def test_every_sampling_option_is_a_flag(option) -> None:
+    """Each option of sampling is a flag of `charnn sample` with its help and default."""
+    page = output("sample", "--help")
+    default = "none" if option.default is None else option.default
+    assert squeezed(f"{option.help} [{default}]") in squeezed(page)
+    assert f" {option.flag or '--' + option.name.replace('_', '-')} " in page
+
+
+@pytest.mark.parametrize("code", ["import charnn", "import charnn.cli.main", "import charnn.cli"])
+def test_an_import_is_light(code: str) -> None:
+    """Importing the package or the command line imports neither NumPy nor rich nor PyYAML."""
+    assert not modules_after(code) & {"numpy", "rich", "yaml", "threadpoolctl"}
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_is_light(name: str | None) -> None:
+    """A help page is shown without importing NumPy, rich or PyYAML."""
+    arguments = [name, "--help"] if name else ["--help"]
+    code = f"from charnn.cli.main import charnn; charnn({arguments}, standalone_mode=False)"
+    assert not modules_after(code) & {"numpy", "rich", "yaml", "threadpoolctl"}
+
+
+def test_python_m_charnn() -> None:
+    """`python -m charnn` is the command `charnn`."""
+    help_page = python("-m", "charnn", "train", "--help")
+    assert (help_page.returncode, help_page.stderr) == (0, "")
+    assert squeezed(help_page.stdout) == squeezed(output("train", "--help"))
+    wrong = python("-m", "charnn", "train", "missing.txt")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == run("train", "missing.txt").stderr

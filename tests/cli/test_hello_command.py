@@ -1,0 +1,263 @@
+"""`charnn hello`: the walkthrough, and that its numbers agree with each other."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from commands import data, in_words, output, refusal
+
+from charnn.nn.parameters import count
+from charnn.registry import CELLS
+
+
+def gates(kind: tuple[str, str]) -> int:
+    """Return how many gates a cell has."""
+    return {"rnn": 1, "lstm": 4, "gru": 3}[kind[0]]
+
+
+def flags(kind: tuple[str, str]) -> list[str]:
+    """Return the flags that choose a cell."""
+    name, form = kind
+    return ["--cell", name, *(["--gru-reset", form] if form else [])]
+
+
+@pytest.fixture
+def found(kind: tuple[str, str]) -> dict:
+    """Return the walkthrough with a cell as data."""
+    return data("hello", *flags(kind))
+
+
+def check_steps(steps: list[dict], symbols: list[str], text: str) -> None:
+    """Check that every number of a table of time steps follows from those before it."""
+    assert [step["symbol"] for step in steps] == list(text[:-1])
+    assert [step["target"] for step in steps] == list(text[1:])
+    for step in steps:
+        place = symbols.index(step["symbol"])
+        assert step["x"] == [float(n == place) for n in range(len(symbols))]
+        assert all(-1 < h < 1 for h in step["h"])
+        total = sum(math.exp(logit) for logit in step["logits"])
+        assert step["y"] == pytest.approx([math.exp(logit) / total for logit in step["logits"]])
+        assert sum(step["y"]) == pytest.approx(1, abs=1e-12)
+        assert step["target_probability"] == step["y"][symbols.index(step["target"])]
+        assert step["loss"] == pytest.approx(-math.log(step["target_probability"]))
+
+
+def test_the_vocabulary(found: dict) -> None:
+    """The symbols are h, e, l, o in this order, with the four one-hot vectors."""
+    assert found["symbols"] == ["h", "e", "l", "o"]
+    assert found["one_hot"] == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+
+
+def test_the_shapes(found: dict, kind: tuple[str, str]) -> None:
+    """V = 4 and H = 8 give the shapes of all the weights."""
+    G = gates(kind)
+    shapes = {name.removeprefix("layer1/"): shape for name, shape in found["shapes"].items()}
+    extra = {"b_hn": [8]} if kind[1] == "after" else {}
+    assert shapes == {
+        "W_xh": [G, 4, 8],
+        "W_hh": [G, 8, 8],
+        "b_h": [G, 8],
+        "W_hy": [8, 4],
+        "b_y": [4],
+        **extra,
+    }
+
+
+def test_the_time_steps(found: dict) -> None:
+    """Input hell, target ello; softmax sums to 1, and each loss is -ln of the target's share."""
+    for when in ("before", "after"):
+        check_steps(found[when], found["symbols"], "hello")
+        assert all(len(step["h"]) == 8 for step in found[when])
+
+
+def test_the_summed_loss(found: dict) -> None:
+    """It is the sum of the steps' losses, and starts within 5 % of 4 ln 4."""
+    assert found["summed_loss"] == pytest.approx(sum(step["loss"] for step in found["before"]))
+    assert found["summed_loss_of_chance"] == pytest.approx(4 * math.log(4))
+    assert found["summed_loss"] == pytest.approx(4 * math.log(4), rel=0.05)
+
+
+def test_the_gradients(found: dict) -> None:
+    """Every weight has a gradient, and none of them is zero."""
+    assert found["gradient_norms"].keys() == found["shapes"].keys()
+    assert all(norm > 0 for norm in found["gradient_norms"].values())
+
+
+def test_training(found: dict) -> None:
+    """Training lowers the loss until the network says ello."""
+    milestones = found["training"]
+    assert milestones[0]["update"] == 1
+    updates = [milestone["update"] for milestone in milestones]
+    assert updates == sorted(set(updates))
+    assert milestones[-1]["says"] == "ello"
+    assert milestones[-1]["loss"] == pytest.approx(sum(step["loss"] for step in found["after"]))
+    assert milestones[-1]["loss"] < 0.05 * found["summed_loss"]
+
+
+def test_sampling(found: dict) -> None:
+    """Sampling starts from h and reads what it has drawn."""
+    draws = found["sampling"]
+    assert len(draws) == 4
+    assert draws[0]["symbol"] == "h"
+    for draw, after in zip(draws, draws[1:], strict=False):
+        assert after["symbol"] == draw["drawn"]
+    for draw in draws:
+        assert sum(draw["y"]) == pytest.approx(1)
+        assert draw["drawn"] in found["symbols"]
+    assert draws[0]["y"] == pytest.approx(found["after"][0]["y"])
+
+
+def test_it_is_repeatable() -> None:
+    """The same seed gives the same numbers, and another seed others."""
+    assert data("hello") == data("hello")
+    assert data("hello")["before"] != data("hello", "--seed", 2)["before"]
+    assert output("hello", "--seed", 3) == output("hello", "--seed", 3)
+
+
+@pytest.mark.parametrize("text", ["world", "banana", "ab", "the cat", "hé😀", "[b]x[/b]"])
+def test_another_word(text: str, kind: tuple[str, str]) -> None:
+    """--text takes any other short word, with every cell."""
+    found = data("hello", "--text", text, *flags(kind))
+    assert found["symbols"] == list(dict.fromkeys(text))
+    check_steps(found["before"], found["symbols"], text)
+    check_steps(found["after"], found["symbols"], text)
+    T, V = len(text) - 1, len(set(text))
+    assert found["summed_loss_of_chance"] == pytest.approx(T * math.log(V))
+    assert found["training"][-1]["says"] == text[1:]
+
+
+@pytest.mark.parametrize("size", [3, 20])
+def test_another_hidden_size(size: int, kind: tuple[str, str]) -> None:
+    """--hidden-size changes states and shapes."""
+    found = data("hello", "--hidden-size", size, *flags(kind))
+    assert all(len(step["h"]) == size for step in found["before"])
+    assert found["shapes"]["W_hy"] == [size, 4]
+
+
+def test_the_story(found: dict, kind: tuple[str, str]) -> None:
+    """The narrated walkthrough prints the numbers of the data: nothing is written down."""
+    shown = output("hello", *flags(kind))
+    for when in ("before", "after"):
+        for step in found[when]:
+            assert f"{step['target_probability']:.4f}" in shown
+            assert f"{step['loss']:.4f}" in shown
+            for logit, share in zip(step["logits"], step["y"], strict=True):
+                assert f"{logit:.2f}" in shown
+                assert f"{share:.3f}" in shown
+            assert all(f"{h:.2f}" in shown for h in step["h"])
+    for draw in found["sampling"]:
+        assert all(f"{share:.3f}" in shown for share in draw["y"])
+    for norm in found["gradient_norms"].values():
+        assert f"{norm:.4f}" in shown
+    for milestone in found["training"]:
+        assert f"{milestone['loss']:.4f}" in shown
+        assert f"h{milestone['says']}" in shown
+    assert f"summed loss {found['summed_loss']:.4f}" in shown
+    assert f"T ln V = 4 ln 4 = {found['summed_loss_of_chance']:.4f}" in shown
+
+
+def test_the_story_shows_shapes_and_counts(found: dict, kind: tuple[str, str]) -> None:
+    """Each parameter stands in the table with its shape and its number of elements."""
+    shown = output("hello", *flags(kind))
+    for name, shape in found["shapes"].items():
+        short = re.escape(name.removeprefix("layer1/"))
+        sizes = re.escape(" x ".join(map(str, shape)))
+        assert re.search(rf"^ *{short} +{sizes} +{count({name: tuple(shape)})} ", shown, re.M)
+        assert re.search(rf"^ *d{short} +{sizes} +\d", shown, re.M)
+    assert "V = 4" in shown
+    assert "H = 8" in shown
+
+
+def test_the_diagram() -> None:
+    """The network is drawn unrolled: input, state and target of a time step in one column."""
+    lines = output("hello").splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("   softmax"))
+    target, softmax, _, states, _, inputs = lines[start - 1 : start + 5]
+    assert target.split() == ["target", *"ello"]
+    assert softmax.split() == ["softmax", "y_1", "y_2", "y_3", "y_4"]
+    assert states.split() == "W_hh h_0 > h_1 > h_2 > h_3 > h_4".split()
+    assert inputs.split() == ["input", *"hell"]
+    for t, (read, predicted) in enumerate(zip("hell", "ello", strict=True), 1):
+        place = softmax.index(f"y_{t}")
+        assert states.index(f"h_{t}") == place
+        assert (inputs[place], target[place]) == (read, predicted)
+
+
+def test_the_equations(kind: tuple[str, str]) -> None:
+    """The cell's own equations are shown."""
+    name, form = kind
+    shown = output("hello", *flags(kind))
+    for equation in CELLS[name].forms()[form].equations:
+        assert equation in shown
+
+
+def test_the_story_ends_with_the_word() -> None:
+    """It tells when the word is learned, and samples from its first letter."""
+    shown = in_words(output("hello"))
+    milestones = data("hello")["training"]
+    assert f"After {milestones[-1]['update']} updates it says 'ello'." in shown
+    drawn = "".join(draw["drawn"] for draw in data("hello")["sampling"])
+    assert f" h{drawn} " in shown
+
+
+def test_it_admits_defeat() -> None:
+    """A network too small for the word says so instead of claiming success."""
+    shown = in_words(output("hello", "--hidden-size", 1, "--text", "abcabdabe"))
+    assert "After 2,000 updates it still says" in shown
+    assert "updates it says" not in shown
+
+
+def test_quiet() -> None:
+    """--quiet leaves the tables and drops the story."""
+    quiet, whole = output("hello", "--quiet"), output("hello")
+    assert len(quiet) < len(whole)
+    assert set(quiet.splitlines()) <= set(whole.splitlines())
+    assert not re.search(r"^\d\. ", quiet, re.M)
+    assert "y_1" in quiet
+    assert "W_hh" in quiet
+
+
+@pytest.mark.parametrize("kind_of_output", [[], ["--json"]])
+@pytest.mark.parametrize("text", ["", "h", "x" * 25])
+def test_a_bad_length(text: str, kind_of_output: list[str]) -> None:
+    """A text with nothing to predict, or too long to show, is refused with its length."""
+    sentence = refusal("hello", "--text", text, *kind_of_output)
+    assert f"{len(text)} characters" in sentence
+    assert "2 to 24" in sentence
+
+
+def test_the_longest_text_is_shown_whole() -> None:
+    """However many symbols a word has, no column of a table is cut off."""
+    text = "abcdefghijklmnopqrstuvwx"
+    shown = output("hello", "--text", text, "--cell", "gru")
+    assert "…" not in shown
+    found = data("hello", "--text", text, "--cell", "gru")
+    for step in found["before"]:
+        assert f"{step['loss']:.4f}" in shown
+
+
+def test_one_symbol_only() -> None:
+    """A text of one symbol is certain: the loss is 0, and is not shown as -0."""
+    found = data("hello", "--text", "aaa")
+    assert found["summed_loss"] == 0
+    assert "-0.0000" not in output("hello", "--text", "aaa")
+
+
+def test_odd_symbols() -> None:
+    """Spaces and control characters are named, in the tables and in the diagram."""
+    shown = output("hello", "--text", "a\tb\n")
+    assert "tab" in shown
+    assert "newline" in shown
+    assert "\t" not in shown
+
+
+def test_an_unknown_cell() -> None:
+    """A cell that does not exist is refused; those that do are listed."""
+    assert refusal("hello", "--cell", "transformer").endswith(f"choose {', '.join(CELLS)}.")
+
+
+def test_every_cell_can_be_walked_through() -> None:
+    """--cell offers whatever cells are registered."""
+    assert f"--cell {'|'.join(CELLS)} " in output("hello", "--help")

@@ -1,0 +1,164 @@
+"""`charnn info`: what a checkpoint holds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import data, output, succeed
+
+import charnn
+
+TINY = ("--steps", 2, "--batch-size", 2, "--seq-length", 8, "--quiet", "--out", "run")
+
+
+def textbook(kind: tuple[str, str], V: int, H: int, layers: int, E: int | None) -> int:
+    """Return the number of parameters by the house plan's formulas."""
+    G = {"rnn": 1, "lstm": 4, "gru": 3}[kind[0]]
+    total = H * V + V + (V * E if E else 0)
+    D = E or V
+    for _ in range(layers):
+        total += G * (H * H + H * D + H) + (H if kind[1] == "after" else 0)
+        D = H
+    return total
+
+
+@pytest.mark.parametrize(("layers", "embedding"), [(1, None), (2, None), (1, 3), (3, 3)])
+def test_the_total(
+    layers: int, embedding: int | None, kind: tuple[str, str], verse: Path
+) -> None:
+    """The number of parameters is that of the formula and of the arrays in the file."""
+    name, form = kind
+    flags = ["--cell", name, "--num-layers", layers, "--hidden-size", 6]
+    flags += ["--gru-reset", form] if form else []
+    flags += ["--embedding-size", embedding] if embedding else []
+    succeed("train", verse, *flags, *TINY)
+    V = len(set(verse.read_text()))
+    expected = textbook(kind, V, 6, layers, embedding)
+    found = data("info", "run")
+    assert found["parameter_count"] == expected
+    assert sum(int(np.prod(shape)) for shape in found["parameters"].values()) == expected
+    with np.load("run/best.npz") as archive:
+        weights = [archive[key] for key in archive.files if key.startswith("parameters/")]
+    assert sum(array.size for array in weights) == expected
+    shown = output("info", "run")
+    assert f"total {expected:,}, equal to the formula" in shown
+    assert f" = {expected:,}\n" in shown
+
+
+def test_the_formula_is_one(model: Path) -> None:
+    """The printed formula, computed, gives the printed total."""
+    (line,) = re.findall(r"^total .*$", output("info", model), re.M)
+    formula, total = re.search(r"formula (.+) = ([\d,]+)$", line).groups()
+    saved = charnn.load(model)
+    code = re.sub(r"(?<=[\dVH)]) (?=[VH(])", " * ", formula.replace("^", "**"))
+    code = re.sub(r"(\d)\(", r"\1 * (", code)
+    value = eval(code, {"H": 16, "V": len(saved.vocabulary)})  # noqa: S307
+    assert value == int(total.replace(",", "")) == saved.parameters.flat.size
+
+
+def test_the_parameter_table(model: Path) -> None:
+    """Every parameter is listed with its shape and count."""
+    shown = output("info", model)
+    V = len(charnn.load(model).vocabulary)
+    for name, shape in {
+        "layer1/W_xh": (4, V, 16),
+        "layer1/W_hh": (4, 16, 16),
+        "layer1/b_h": (4, 16),
+        "W_hy": (16, V),
+        "b_y": (V,),
+    }.items():
+        sizes = " x ".join(map(str, shape))
+        assert re.search(rf"^{name} +{sizes} +{np.prod(shape):,} *$", shown, re.M)
+
+
+def test_json(model: Path) -> None:
+    """--json has configuration, parameters, vocabulary, progress, corpus and provenance."""
+    found, saved = data("info", model), charnn.load(model)
+    assert found["config"] == saved.config.values()
+    assert found["vocabulary"]["symbols"] == saved.vocabulary.symbols
+    assert found["vocabulary_size"] == len(saved.vocabulary)
+    assert found["progress"]["update"] == saved.progress.update
+    assert [row[0] for row in found["progress"]["history"]] == [20, 40, 60]
+    assert found["corpus"]["parts"] == saved.corpus.parts
+    assert found["provenance"]["numpy"] == np.__version__
+    assert found["provenance"]["charnn"] == charnn.__version__
+
+
+def test_the_configuration(model: Path) -> None:
+    """Every option is listed with its value."""
+    shown = output("info", model)
+    for name, value in charnn.load(model).config.values().items():
+        text = "none" if value is None else value
+        assert re.search(rf"^{name} +{re.escape(str(text))} *$", shown, re.M)
+
+
+def test_the_vocabulary(model: Path) -> None:
+    """All symbols are listed, spaces by name."""
+    shown = output("info", model)
+    size = len(charnn.load(model).vocabulary)
+    line = shown.split(f"vocabulary: {size} characters\n")[1].splitlines()[0].split()
+    assert len(line) == size
+    assert {"space", "newline", "t", "["} <= set(line)
+
+
+def test_the_history(model: Path) -> None:
+    """Training and validation losses are drawn over the updates, highest on top."""
+    shown = output("info", model)
+    history = charnn.load(model).progress.history
+    losses = [loss for _, *pair in history for loss in pair]
+    assert "* validation" in shown
+    lines = [line for line in shown.splitlines() if re.match(r"^ *[\d.]* \|", line)]
+    assert lines[0].split()[0] == f"{max(losses):.3f}"
+    assert lines[-1].split()[0] == f"{min(losses):.3f}"
+    marks = "".join(line.partition("|")[2] for line in lines)
+    assert marks.count("*") == 3
+    assert marks.count(".") in {1, 2, 3}  # a validation loss may cover a training loss
+    assert "nats/char" in shown
+    assert re.search(r" 20 +60 updates", shown)
+
+
+def test_a_history_without_validation(verse: Path) -> None:
+    """Where there was no validation part, the legend does not promise one."""
+    options = ("--hidden-size", 4, "--val-fraction", 0, "--eval-every", 1)
+    succeed("train", verse, *options, *TINY)
+    shown = output("info", "run/last.npz")
+    assert "(. training)" in shown
+    assert "*" not in shown.partition("history")[2]
+
+
+def test_provenance(model: Path) -> None:
+    """Where a model comes from is told: corpus, its split, updates, best loss, versions."""
+    shown = output("info", model)
+    saved = charnn.load(model)
+    assert re.search(r"trained on +verse \(train [\d,]+, val [\d,]+, test 0\)", shown)
+    assert saved.corpus.fingerprint in shown
+    assert f"{saved.progress.best_loss:.4f} nats/char" in shown
+    assert f"numpy {np.__version__}" in shown
+
+
+def test_best_and_last(model: Path) -> None:
+    """The best holds a model only; the last can be resumed."""
+    assert re.search(r"resumable +no", output("info", model))
+    assert re.search(r"resumable +no", output("info", model / "best.npz"))
+    assert re.search(r"resumable +yes", output("info", model / "last.npz"))
+
+
+def test_a_run_interrupted_early(verse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint without an evaluation has no best loss, and no curve, and is shown."""
+    run = charnn.train(verse, hidden_size=4, batch_size=2, seq_length=8, out="run")
+    for event in run:
+        run.trainer.stop_requested = True
+        assert event is not None
+    shown = output("info", "run/last.npz")
+    assert "history" not in shown
+    assert re.search(r"^best +none\b", shown, re.M)
+
+
+def test_quiet(model: Path) -> None:
+    """--quiet leaves out the configuration and the vocabulary."""
+    quiet = output("info", model, "--quiet")
+    assert "hidden_size" not in quiet
+    assert "total" in quiet

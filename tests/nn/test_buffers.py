@@ -1,0 +1,41 @@
+"""Scratch memory that outlives a call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charnn.nn.buffers import Buffers
+
+
+def test_a_name_keeps_its_memory():
+    """Asking again gives the same memory, also in another shape of at most that size."""
+    buffers = Buffers()
+    first = buffers.array("a", (4, 6), np.float32)
+    assert np.shares_memory(first, buffers.array("a", (4, 6), np.float32))
+    smaller = buffers.array("a", (3, 5), np.float32)
+    assert np.shares_memory(first, smaller)
+    assert smaller.shape == (3, 5)
+    assert smaller.flags.c_contiguous
+
+
+def test_a_larger_shape_gets_new_memory():
+    """What was handed out before is not touched when a name needs more."""
+    buffers = Buffers()
+    first = buffers.array("a", (2,), np.float32)
+    first[:] = 7
+    larger = buffers.array("a", (3,), np.float32)
+    assert not np.shares_memory(first, larger)
+    larger[:] = 1
+    assert first.tolist() == [7, 7]
+    assert np.shares_memory(larger, buffers.array("a", (2,), np.float32))
+
+
+def test_names_and_types_do_not_share():
+    """Another name, another type or another object is other memory."""
+    buffers = Buffers()
+    first = buffers.array("a", (2,), np.float32)
+    assert not np.shares_memory(first, buffers.array("b", (2,), np.float32))
+    other_type = buffers.array("a", (2,), np.float64)
+    assert other_type.dtype == np.float64
+    assert not np.shares_memory(first, other_type)
+    assert not np.shares_memory(first, Buffers().array("a", (2,), np.float32))

@@ -1,0 +1,187 @@
+"""Every coordinate of every gradient against central differences: relative error below 1e-6."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from subjects import Layer, Model, failing, max_error
+
+from charnn.config import ModelConfig
+from charnn.nn import products
+from charnn.nn.buffers import Buffers
+from charnn.nn.gradcheck import TOLERANCE, check_gradients
+from charnn.nn.layers import affine, affine_backward, dropout, embed, project, project_one_hot
+from charnn.nn.losses import cross_entropy
+from charnn.nn.recurrent import step
+
+IDS = np.array([[0, 3, 3], [3, 1, 0]])  # of 5 symbols: some repeat, some are absent
+
+
+@pytest.fixture
+def random():
+    """Return a generator that is the same for each test."""
+    return np.random.default_rng(3)
+
+
+def test_tolerance():
+    """What this file calls equal is a relative error of one in a million."""
+    assert TOLERANCE == 1e-6
+
+
+@pytest.mark.parametrize("T", [1, 2, 5])
+def test_layer(cell, T):
+    """Gradients of x, initial states and weights, from all outputs and from the final states."""
+    assert failing(Layer.random(cell, T=T).comparisons()) == set()
+
+
+def test_layer_in_blocks(cell, monkeypatch):
+    """The same, where each product is computed in three blocks of columns."""
+    monkeypatch.setattr(products, "NARROWEST_BLOCK", 1)
+    monkeypatch.setattr(products, "SMALL_PRODUCT", 3 * 6 * 2)
+    assert products.number_of_blocks(3, 6, 6) == 3
+    assert failing(Layer.random(cell, T=3, B=3, D=6, H=6).comparisons()) == set()
+
+
+def test_step(cell):
+    """One step's `backward` returns the gradients of x, of the previous states and of weights."""
+    layer = Layer.random(cell, T=1)
+    x, previous = layer.x[0], layer.initial
+    names = [f"previous {state}" for state in cell.states]
+
+    def value():
+        states, _ = step(cell, x, previous, layer.weights)
+        return float(sum((s * d).sum() for s, d in zip(states, layer.d_final, strict=True)))
+
+    _, backward = step(cell, x, previous, layer.weights)
+    dx, d_previous, d_weights = backward(layer.d_final)
+    arrays = {"x": x, **dict(zip(names, previous, strict=True)), **layer.weights}
+    analytic = {"x": dx, **dict(zip(names, d_previous, strict=True)), **d_weights}
+    assert failing(check_gradients(value, arrays, analytic)) == set()
+
+
+def test_no_final_gradient_is_a_gradient_of_zero(cell):
+    """`backward` without gradients of the final states takes them as zeros."""
+    layer = Layer.random(cell)
+    layer.d_final = tuple(np.zeros_like(d) for d in layer.d_final)
+    expected = layer.gradients()
+    layer.d_final = None
+    for name, gradient in layer.gradients().items():
+        assert np.array_equal(gradient, expected[name]), name
+
+
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("rate", [0.0, 0.4])
+@pytest.mark.parametrize("embedding_size", [None, 3], ids=["one-hot", "embedding"])
+def test_language_model(cell_options, num_layers, rate, embedding_size):
+    """Gradients of all parameters and initial states of a whole model."""
+    config = ModelConfig(
+        **cell_options,
+        hidden_size=4,
+        num_layers=num_layers,
+        dropout=rate,
+        embedding_size=embedding_size,
+    )
+    assert failing(Model.random(config).comparisons()) == set()
+
+
+def test_dropout_is_on_in_the_model_checked_above(cell_options):
+    """The masks of the check with dropout do change the loss."""
+    losses = [
+        Model.random(ModelConfig(**cell_options, hidden_size=4, dropout=rate)).loss()[0]
+        for rate in (0.0, 0.4)
+    ]
+    assert abs(losses[0] - losses[1]) > 0.01
+
+
+def test_cross_entropy(random):
+    """The gradient of the logits is `scale (y - one_hot)`."""
+    logits, targets = random.standard_normal((4, 5)), np.array([1, 4, 1, 0])
+
+    def value():
+        losses, _ = cross_entropy(logits.copy(), targets)
+        return 0.3 * float(losses.sum())
+
+    _, backward = cross_entropy(logits.copy(), targets)
+    assert failing(check_gradients(value, {"logits": logits}, {"logits": backward(0.3)})) == set()
+
+
+def test_affine(random):
+    """Gradients of x, W and b of the output layer."""
+    x, W, b = (random.standard_normal(shape) for shape in [(3, 4), (4, 5), (5,)])
+    dy = random.standard_normal((3, 5))
+    dx, dW, db = affine_backward(dy, x, W)
+
+    def value():
+        return float((affine(x, W, b) * dy).sum())
+
+    comparisons = check_gradients(value, {"x": x, "W": W, "b": b}, {"x": dx, "W": dW, "b": db})
+    assert failing(comparisons) == set()
+
+
+def test_dropout(random):
+    """The gradient passes through the mask, scaled as the values were."""
+    x, d_out = random.standard_normal((2, 3, 4)), random.standard_normal((2, 3, 4))
+
+    def run():
+        return dropout(x, 0.4, np.random.default_rng(5), Buffers())
+
+    dx = run()[1](d_out)
+    assert 0 < np.count_nonzero(dx) < dx.size
+    comparisons = check_gradients(lambda: float((run()[0] * d_out).sum()), {"x": x}, {"x": dx})
+    assert failing(comparisons) == set()
+
+
+def test_project(random):
+    """Gradients of a dense input x and of W_xh, all sizes different."""
+    T, G, B, D, H = 2, 4, 3, 5, 7
+    x, W_xh, b_h = (random.standard_normal(shape) for shape in [(T, B, D), (G, D, H), (G, H)])
+    da = random.standard_normal((G, T, B, H))
+
+    def value():
+        a, _ = project(x, W_xh, b_h, Buffers())
+        return float((a.swapaxes(0, 1) * da).sum())
+
+    gradients = {"W_xh": np.zeros_like(W_xh)}
+    _, backward = project(x, W_xh, b_h, Buffers())
+    gradients["x"] = backward(da, gradients)
+    assert failing(check_gradients(value, {"x": x, "W_xh": W_xh}, gradients)) == set()
+
+
+def test_project_one_hot(random):
+    """A symbol's row of W_xh collects the gradients of all places where it stands."""
+    G, V, H = 4, 5, 7
+    W_xh, b_h = random.standard_normal((G, V, H)), random.standard_normal((G, H))
+    da = random.standard_normal((G, *IDS.shape, H))
+
+    def value():
+        a, _ = project_one_hot(IDS, W_xh, b_h, Buffers())
+        return float((a.swapaxes(0, 1) * da).sum())
+
+    gradients = {"W_xh": np.zeros_like(W_xh)}
+    _, backward = project_one_hot(IDS, W_xh, b_h, Buffers())
+    backward(da, gradients)
+    assert failing(check_gradients(value, {"W_xh": W_xh}, gradients)) == set()
+
+
+def test_embed(random):
+    """A symbol's row of E collects the gradients of all places where it stands."""
+    E, dx = random.standard_normal((5, 4)), random.standard_normal((*IDS.shape, 4))
+    gradients = {"E": np.zeros_like(E)}
+    _, backward = embed(IDS, E)
+    backward(dx, gradients)
+    comparisons = check_gradients(lambda: float((embed(IDS, E)[0] * dx).sum()), {"E": E}, gradients)
+    assert failing(comparisons) == set()
+
+
+def test_one_hot_gather_is_the_product_with_one_hot_vectors(random):
+    """Picking rows gives the pre-activations and the gradient of multiplying by one-hot vectors."""
+    G, V, H = 4, 5, 7
+    W_xh, b_h = random.standard_normal((G, V, H)), random.standard_normal((G, H))
+    da = random.standard_normal((G, *IDS.shape, H))
+    picked, multiplied = ({"W_xh": np.zeros_like(W_xh)} for _ in range(2))
+    a_picked, backward_picked = project_one_hot(IDS, W_xh, b_h, Buffers())
+    a_multiplied, backward_multiplied = project(np.eye(V)[IDS], W_xh, b_h, Buffers())
+    backward_picked(da, picked)
+    backward_multiplied(da, multiplied)
+    assert max_error(a_picked, a_multiplied) < 1e-14
+    assert max_error(picked["W_xh"], multiplied["W_xh"]) < 1e-14

@@ -1,0 +1,104 @@
+"""Input, dropout and output: the values (their gradients are checked in test_gradients.py)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from charnn.nn.buffers import Buffers
+from charnn.nn.layers import affine, dropout, embed, one_hot_columns, project, project_ids
+
+IDS = np.array([[0, 3, 3], [3, 1, 0]])
+
+
+@pytest.fixture
+def random():
+    """Return a generator that is the same for each test."""
+    return np.random.default_rng(3)
+
+
+def test_project_is_a_product_for_each_gate(random):
+    """`a[t, g] = x[t] W_xh[g] + b_h[g]`, all sizes different."""
+    x, W, b = (random.standard_normal(shape) for shape in [(2, 3, 5), (4, 5, 7), (4, 7)])
+    a, _ = project(x, W, b, Buffers())
+    expected = np.array([[x_t @ W_g + b_g for W_g, b_g in zip(W, b, strict=True)] for x_t in x])
+    np.testing.assert_allclose(a, expected, rtol=0, atol=1e-14)
+
+
+def test_project_ids_embeds_where_there_is_an_embedding(random):
+    """With `E` among the weights, a symbol's share is `E[id] W_xh + b_h`."""
+    E, W, b = (random.standard_normal(shape) for shape in [(4, 5), (2, 5, 7), (2, 7)])
+    a, _ = project_ids(IDS, {"E": E, "W_xh": W, "b_h": b}, Buffers())
+    expected = np.einsum("tbv,vd,gdh->tgbh", np.eye(4)[IDS], E, W) + b[:, None]
+    np.testing.assert_allclose(a, expected, rtol=0, atol=1e-13)
+
+
+def test_project_ids_is_one_hot_without_an_embedding(random):
+    """Without `E`, a symbol's share is `one_hot(id) W_xh + b_h`."""
+    W, b = random.standard_normal((2, 4, 7)), random.standard_normal((2, 7))
+    a, _ = project_ids(IDS, {"W_xh": W, "b_h": b}, Buffers())
+    expected = np.einsum("tbv,gvh->tgbh", np.eye(4)[IDS], W) + b[:, None]
+    np.testing.assert_allclose(a, expected, rtol=0, atol=1e-14)
+
+
+def test_embed_picks_rows(random):
+    """The embedding of a symbol is its row of E."""
+    E = random.standard_normal((4, 5))
+    x, _ = embed(IDS, E)
+    assert np.array_equal(x, np.eye(4)[IDS] @ E)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_hot_columns(dtype):
+    """The distinct symbols, and which of them stands where, in the type asked for."""
+    symbols, one_hot = one_hot_columns(IDS, np.dtype(dtype))
+    assert symbols.tolist() == [0, 1, 3]
+    assert one_hot.dtype == dtype
+    assert np.array_equal(one_hot, np.eye(4)[IDS.ravel()][:, symbols])
+
+
+def test_affine_is_a_product(random):
+    """`y = x W + b`, over any leading axes."""
+    x, W, b = (random.standard_normal(shape) for shape in [(2, 3, 4), (4, 5), (5,)])
+    expected = np.einsum("tbh,hv->tbv", x, W) + b
+    np.testing.assert_allclose(affine(x, W, b), expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_zeroes_a_share_and_scales_the_rest(random, rate):
+    """A share `rate` becomes zero; what stays is divided by `1 - rate`."""
+    x = random.uniform(1, 2, (50, 40, 100))
+    out, _ = dropout(x, rate, random, Buffers())
+    kept = out != 0
+    standard_deviation = (rate * (1 - rate) / x.size) ** 0.5
+    assert abs(1 - kept.mean() - rate) < 4 * standard_deviation
+    np.testing.assert_allclose(out[kept], x[kept] / (1 - rate), rtol=1e-4)
+
+
+def test_dropout_keeps_the_mean(random):
+    """In the mean over masks, dropout changes nothing."""
+    x = np.full((100, 100, 20), 3.0)
+    out, _ = dropout(x, 0.3, random, Buffers())
+    standard_error = 3 * (0.3 / 0.7 / x.size) ** 0.5
+    assert abs(out.mean() - 3) < 4 * standard_error
+
+
+def test_dropout_of_nothing_changes_nothing(random):
+    """At rate 0 the output is the input."""
+    x = random.standard_normal((2, 3, 4))
+    out, _ = dropout(x, 0.0, random, Buffers())
+    assert np.array_equal(out, x)
+
+
+def test_dropout_masks_follow_the_generator():
+    """Equal seeds give equal masks, other seeds others, and one generator never twice the same."""
+    x = np.ones((4, 5, 6))
+
+    def masks(seed):
+        random = np.random.default_rng(seed)
+        return [dropout(x, 0.5, random, Buffers())[0] for _ in range(2)]
+
+    (first, second), (again, _), (other, _) = masks(1), masks(1), masks(2)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, other)

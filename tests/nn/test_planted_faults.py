@@ -1,0 +1,329 @@
+"""A negative control: mistakes that are made in backpropagation, planted one by one.
+
+Each replaces one place in a copy of charnn's own source. The check of gradients, which passes
+without it (see test_gradients.py), must report it, and in the array named `shows_in`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+import pytest
+from subjects import Layer, Model, failing
+
+from charnn.config import ModelConfig
+from charnn.registry import CELLS
+
+
+class Fault(NamedTuple):
+    """In `module`, `wrong` stands where `right` should; `kind` is the cell that is checked."""
+
+    name: str
+    module: str
+    right: str
+    wrong: str
+    shows_in: str
+    kind: tuple[str, str] = ("lstm", "")
+
+
+RNN, LSTM, BEFORE, AFTER = ("rnn", ""), ("lstm", ""), ("gru", "before"), ("gru", "after")
+
+LAYER_FAULTS = [
+    Fault(
+        "RNN: tanh' dropped",
+        "charnn.nn.rnn",
+        "np.multiply(dh, 1 - h * h, out=da[0])",
+        "da[0] = dh",
+        "W_xh",
+        RNN,
+    ),
+    Fault("RNN: tanh' without the square", "charnn.nn.rnn", "1 - h * h", "1 - h", "W_xh", RNN),
+    Fault("RNN: tanh' of h_prev", "charnn.nn.rnn", "1 - h * h", "1 - h_prev * h_prev", "x", RNN),
+    Fault(
+        "RNN: recurrent term missing",
+        "charnn.nn.rnn",
+        "return (W.product_transposed(da),)",
+        "return (np.zeros_like(dh),)",
+        "initial h",
+        RNN,
+    ),
+    Fault("LSTM: dc not carried", "charnn.nn.lstm", "dc += dc_next", "pass", "initial c"),
+    Fault("LSTM: dc_prev without f", "charnn.nn.lstm", "dc * f", "dc", "initial c"),
+    Fault(
+        "LSTM: tanh'(c) dropped",
+        "charnn.nn.lstm",
+        "dc = dh * o * (1 - tanh_c * tanh_c)",
+        "dc = dh * o",
+        "W_hh",
+    ),
+    Fault(
+        "LSTM: tanh' of c in place of tanh c",
+        "charnn.nn.lstm",
+        "(1 - tanh_c * tanh_c)",
+        "(1 - c * c)",
+        "W_hh",
+    ),
+    Fault(
+        "LSTM: da_f from c in place of c_prev",
+        "charnn.nn.lstm",
+        "np.multiply(dc, c_prev, out=da[1])",
+        "np.multiply(dc, c, out=da[1])",
+        "b_h",
+    ),
+    Fault(
+        "LSTM: i and g swapped",
+        "charnn.nn.lstm",
+        "np.multiply(dc, i, out=da[3])",
+        "np.multiply(dc, g, out=da[3])",
+        "W_xh",
+    ),
+    Fault(
+        "LSTM: sigma' of the output gate missing",
+        "charnn.nn.lstm",
+        "da[:3] *= a[:3] * (1 - a[:3])",
+        "da[:2] *= a[:2] * (1 - a[:2])",
+        "W_hh",
+    ),
+    Fault("LSTM: tanh' of g missing", "charnn.nn.lstm", "da[3] *= 1 - g * g", "pass", "W_xh"),
+    Fault(
+        "GRU: (1 - z) missing",
+        "charnn.nn.gru",
+        "dh_prev += dh * (1 - z)\n            dh_prev += d_reset_h * r",
+        "dh_prev += dh\n            dh_prev += d_reset_h * r",
+        "initial h",
+        BEFORE,
+    ),
+    Fault(
+        "GRU: direct path to h_prev missing",
+        "charnn.nn.gru",
+        "dh_prev += dh * (1 - z)\n            dh_prev += d_reset_h * r",
+        "dh_prev += d_reset_h * r",
+        "initial h",
+        BEFORE,
+    ),
+    Fault(
+        "GRU: d(r h_prev) without r",
+        "charnn.nn.gru",
+        "dh_prev += d_reset_h * r",
+        "dh_prev += d_reset_h",
+        "initial h",
+        BEFORE,
+    ),
+    Fault(
+        "GRU: W_hn's gradient from h_prev in place of r h_prev",
+        "charnn.nn.gru",
+        "outer_products(reset_h, da[N])",
+        "outer_products(h_prev, da[N])",
+        "W_hh",
+        BEFORE,
+    ),
+    Fault(
+        "GRU: da_z without h_prev",
+        "charnn.nn.gru",
+        "np.multiply(dh, n - h_prev, out=da_z)",
+        "np.multiply(dh, n, out=da_z)",
+        "b_h",
+        BEFORE,
+    ),
+    Fault("GRU: tanh' of n missing", "charnn.nn.gru", "da_n *= 1 - n * n", "pass", "x", BEFORE),
+    Fault(
+        "GRU, reset after: da_r from h_prev in place of m",
+        "charnn.nn.gru",
+        "np.multiply(da[2], m, out=da[0])",
+        "np.multiply(da[2], h_prev, out=da[0])",
+        "W_xh",
+        AFTER,
+    ),
+    Fault(
+        "GRU, reset after: W_hn's gradient from da_n in place of dm",
+        "charnn.nn.gru",
+        "outer_products(h_prev, dm[None])",
+        "outer_products(h_prev, da[N])",
+        "W_hh",
+        AFTER,
+    ),
+    Fault(
+        "GRU, reset after: b_hn's gradient from da_n in place of dm",
+        "charnn.nn.gru",
+        "dm.sum(axis=(0, 1))",
+        "da[2].sum(axis=(0, 1))",
+        "b_hn",
+        AFTER,
+    ),
+    Fault(
+        "GRU, reset after: dm not passed back through W_hn",
+        "charnn.nn.gru",
+        "dh_prev += W.product_transposed(dm[None], N)",
+        "pass",
+        "initial h",
+        AFTER,
+    ),
+    Fault(
+        "time: dh not carried",
+        "charnn.nn.recurrent",
+        "d_states = (d_states[0] + dh[t], *d_states[1:])",
+        "d_states = (dh[t], *d_states[1:])",
+        "W_xh",
+    ),
+    Fault("time: dh off by one", "charnn.nn.recurrent", "+ dh[t]", "+ dh[t - 1]", "x"),
+    Fault("time: run forwards", "charnn.nn.recurrent", "in reversed(range(T))", "in range(T)", "x"),
+    Fault(
+        "time: final states' gradient ignored",
+        "charnn.nn.recurrent",
+        "d_states = d_final or tuple(",
+        "d_states = tuple(",
+        "initial c",
+    ),
+    Fault(
+        "time: W_hh's gradient from h in place of h_prev",
+        "charnn.nn.recurrent",
+        "states[0][:T]",
+        "states[0][1:]",
+        "W_hh",
+    ),
+    Fault(
+        "time: bias not summed over time",
+        "charnn.nn.recurrent",
+        "da.sum(axis=(1, 2))",
+        "da[:, -1].sum(axis=1)",
+        "b_h",
+    ),
+    Fault("weights: W_hh not transposed", "charnn.nn.cell", "W_hh.swapaxes(1, 2)", "W_hh", "x"),
+    Fault(
+        "weights: only one gate's recurrent term",
+        "charnn.nn.products",
+        "np.add.reduce(out, axis=0)",
+        "out[0].copy()",
+        "initial h",
+    ),
+    Fault("input: dx from the last gate only", "charnn.nn.layers", "dx += da", "dx = da", "x"),
+]
+
+MODEL_FAULTS = [
+    Fault("dropout: no mask", "charnn.nn.layers", "d_out * mask", "d_out", "layer1/W_xh"),
+    Fault(
+        "dropout: 1 / (1 - rate) forgotten",
+        "charnn.nn.layers",
+        "d_out * mask",
+        "d_out * (mask > 0)",
+        "layer2/W_xh",
+    ),
+    Fault(
+        "dropout: no mask under the output layer",
+        "charnn.models.language_model",
+        "if number in backward_dropout:",
+        "if number in backward_dropout and number < self.config.num_layers:",
+        "layer2/W_hh",
+    ),
+    Fault(
+        "softmax: wrong sign of the one-hot target",
+        "charnn.nn.losses",
+        "d_logits[rows, targets] -= scale",
+        "d_logits[rows, targets] += scale",
+        "b_y",
+    ),
+    Fault("softmax: not normalised", "charnn.nn.losses", "scale / total", "scale", "W_hy"),
+    Fault(
+        "loss: sum in place of mean",
+        "charnn.models.language_model",
+        "backward_losses(1 / len(losses))",
+        "backward_losses(1.0)",
+        "W_hy",
+    ),
+    Fault("output: bias not summed", "charnn.nn.layers", "dy.sum(axis=0)", "dy[0]", "b_y"),
+    Fault(
+        "embedding: a repeated symbol overwrites",
+        "charnn.nn.layers",
+        'gradients["E"][symbols] += one_hot.T @ dx.reshape(len(one_hot), -1)',
+        'gradients["E"][ids] = dx',
+        "E",
+    ),
+    Fault(
+        "embedding: a repeated symbol is added once",
+        "charnn.nn.layers",
+        'gradients["E"][symbols] += one_hot.T @ dx.reshape(len(one_hot), -1)',
+        'gradients["E"][ids] += dx',
+        "E",
+    ),
+    Fault(
+        "layers: initial states' gradients in reverse order",
+        "charnn.models.language_model",
+        "d_initial[::-1]",
+        "d_initial",
+        "initial layer1/h",
+    ),
+    Fault(
+        "layers: a layer's gradient not passed down",
+        "charnn.models.language_model",
+        "dh = backward_project[number](da, own)",
+        "backward_project[number](da, own)",
+        "layer1/W_hh",
+    ),
+]
+
+
+@pytest.fixture
+def plant(request, monkeypatch, tmp_path):
+    """Put a copy of a module with one place changed where charnn and the checks use it."""
+    fault = request.param
+    original = import_module(fault.module)
+    source = inspect.getsource(original)
+    assert source.count(fault.right) == 1, f"{fault.module} has changed; plant this fault anew"
+    file = tmp_path / "planted.py"
+    file.write_text(source.replace(fault.right, fault.wrong), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("planted", file)
+    planted = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "planted", planted)
+    spec.loader.exec_module(planted)
+    own = {
+        name: thing
+        for name, thing in vars(original).items()
+        if getattr(thing, "__module__", None) == fault.module
+    }
+    users = [m for name, m in sys.modules.items() if name.split(".")[0] in ("charnn", "subjects")]
+    for user in users:
+        for name, thing in own.items():
+            if vars(user).get(name) is thing:
+                monkeypatch.setattr(user, name, vars(planted)[name])
+    return fault
+
+
+def layer(kind):
+    """Return the layer on which faults of time and cells are looked for."""
+    name, form = kind
+    return Layer.random(CELLS[name].forms()[form], T=3, B=2, D=3, H=4)
+
+
+def model(kind):
+    """Return the model on which faults of the other layers are looked for."""
+    name, form = kind
+    assert form == ""
+    config = ModelConfig(cell=name, hidden_size=3, num_layers=2, dropout=0.4, embedding_size=2)
+    return Model.random(config)
+
+
+@pytest.mark.parametrize("kind", [RNN, LSTM, BEFORE, AFTER], ids="-".join)
+def test_layer_without_fault(kind):
+    """Nothing is reported on the layers that are checked below as they are."""
+    assert failing(layer(kind).comparisons()) == set()
+
+
+def test_model_without_fault():
+    """Nothing is reported on the model that is checked below as it is."""
+    assert failing(model(LSTM).comparisons()) == set()
+
+
+@pytest.mark.parametrize("plant", LAYER_FAULTS, indirect=True, ids=lambda fault: fault.name)
+def test_fault_in_a_layer_is_caught(plant):
+    """The check of a recurrent layer's gradients reports the planted fault."""
+    assert plant.shows_in in failing(layer(plant.kind).comparisons())
+
+
+@pytest.mark.parametrize("plant", MODEL_FAULTS, indirect=True, ids=lambda fault: fault.name)
+def test_fault_in_a_model_is_caught(plant):
+    """The check of a whole model's gradients reports the planted fault."""
+    assert plant.shows_in in failing(model(plant.kind).comparisons())

@@ -1,0 +1,272 @@
+"""A charnn language model's twin, built from PyTorch's own layers, and the mapping between them.
+
+What differs, and is mapped in `Twin._shares` and nowhere else:
+
+    charnn                                 PyTorch
+    W_xh (G, D, H), x W                    weight_ih (G H, D), W x: transposed, gates stacked
+    LSTM's gates i, f, o, g                i, f, g, o
+    GRU: h = (1 - z) h_prev + z n          h = (1 - z) n + z h_prev: z's weights change sign,
+                                           since sigma(-a) = 1 - sigma(a)
+    one bias b_h; b_hn in the GRU's n      bias_ih and bias_hh: what is redundant of bias_hh is
+                                           zero, and its gradient masked, so that it stays zero
+                                           and adds nothing to the gradients' norm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import EllipsisType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from charnn.arrays import Array
+from charnn.config import ModelConfig, TrainingConfig
+from charnn.models.language_model import LanguageModel, LayerStates, parameter_shapes
+from charnn.nn.parameters import Parameters
+
+torch.set_num_threads(1)
+
+T, B, V, H, D = 12, 4, 11, 16, 7  # all different; D is the embedding's width
+CELLS = ("rnn", "lstm", "gru")
+
+LAYERS = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
+TORCH_GATES = {"rnn": "h", "lstm": "ifgo", "gru": "rzn"}
+
+State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
+
+
+class Share(NamedTuple):
+    """`charnn[name][gate] = sign * tensor[rows].T`, of weights and of their gradients."""
+
+    name: str
+    gate: int | EllipsisType
+    tensor: torch.nn.Parameter
+    rows: slice = slice(None)
+    sign: int = 1
+    transposed: bool = True
+
+    def turn(self, array: Array) -> Array:
+        """Return `sign * array.T`, which is its own inverse."""
+        return self.sign * (array.T if self.transposed else array)
+
+
+class Twin(torch.nn.Module):
+    """`nn.RNN`, `nn.LSTM` or `nn.GRU` and `nn.Linear` on one-hot vectors or an `nn.Embedding`."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        """Take over a charnn model's weights."""
+        super().__init__()
+        self.model = model
+        config = model.config
+        dtype = torch.float64 if model.parameters.flat.dtype == np.float64 else torch.float32
+        width = config.embedding_size
+        self.embedding = None if width is None else torch.nn.Embedding(V, width, dtype=dtype)
+        self.recurrent = LAYERS[config.cell](width or V, H, config.num_layers, dtype=dtype)
+        self.output = torch.nn.Linear(H, V, dtype=dtype)
+        self._freeze_redundant_biases()
+        self.load(model.parameters)
+
+    def forward(self, ids: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State]:
+        """Run a window: ids (T, B) -> logits (T * B, V) and the state after it."""
+        if self.embedding is None:
+            x = functional.one_hot(ids, V).to(self.output.weight.dtype)
+        else:
+            x = self.embedding(ids)
+        h, state = self.recurrent(x, state)
+        return self.output(h).reshape(-1, V), state
+
+    def load(self, parameters: Parameters) -> None:
+        """Set all weights to those of charnn."""
+        with torch.no_grad():
+            for share in self._shares():
+                weights = share.turn(parameters[share.name][share.gate])
+                share.tensor[share.rows] = torch.tensor(weights)
+
+    def weights(self) -> Parameters:
+        """Return all weights as charnn holds them."""
+        return self._collect(gradients=False)
+
+    def gradients(self) -> Parameters:
+        """Return the gradients of all weights as charnn holds them."""
+        return self._collect(gradients=True)
+
+    def redundant_biases(self) -> Array:
+        """Return all biases that charnn lacks; they must be zero."""
+        found = [bias[mask == 0] for bias, mask in self._recurrent_biases()]
+        return torch.cat(found).detach().numpy()
+
+    def _shares(self) -> Iterator[Share]:
+        config = self.model.config
+        if self.embedding is not None:
+            yield Share("E", ..., self.embedding.weight, transposed=False)
+        for layer in range(config.num_layers):
+            name = f"layer{layer + 1}"
+            for number, gate in enumerate(self.model.cell.gates):
+                rows = self._rows(gate)
+                sign = -1 if (config.cell, gate) == ("gru", "z") else 1
+                for own, theirs in (
+                    ("W_xh", "weight_ih"),
+                    ("W_hh", "weight_hh"),
+                    ("b_h", "bias_ih"),
+                ):
+                    tensor = getattr(self.recurrent, f"{theirs}_l{layer}")
+                    yield Share(f"{name}/{own}", number, tensor, rows, sign)
+            if config.cell == "gru":
+                tensor = getattr(self.recurrent, f"bias_hh_l{layer}")
+                yield Share(f"{name}/b_hn", ..., tensor, self._rows("n"))
+        yield Share("W_hy", ..., self.output.weight)
+        yield Share("b_y", ..., self.output.bias)
+
+    def _rows(self, gate: str) -> slice:
+        start = TORCH_GATES[self.model.config.cell].index(gate) * H
+        return slice(start, start + H)
+
+    def _collect(self, *, gradients: bool) -> Parameters:
+        collected = self.model.parameters.zeros_like()
+        collected.flat[:] = np.nan
+        for share in self._shares():
+            tensor = share.tensor.grad if gradients else share.tensor.detach()
+            collected[share.name][share.gate] = share.turn(tensor[share.rows].numpy())
+        return collected
+
+    def _recurrent_biases(self) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
+        """Yield each bias_hh with its mask: 1 where charnn has that bias."""
+        for layer in range(self.model.config.num_layers):
+            bias = getattr(self.recurrent, f"bias_hh_l{layer}")
+            mask = torch.zeros_like(bias)
+            if self.model.config.cell == "gru":
+                mask[self._rows("n")] = 1
+            yield bias, mask
+
+    def _freeze_redundant_biases(self) -> None:
+        for bias, mask in self._recurrent_biases():
+            bias.data.zero_()
+            bias.register_hook(mask.mul)
+
+
+def random_model(
+    cell: str, layers: int, dtype: type = np.float32, embedding: int | None = None
+) -> LanguageModel:
+    """Return a charnn model of which no weight and no bias is zero.
+
+    A matrix's standard deviation is 1 / sqrt(rows), so that the recurrent ones have eigenvalues of
+    magnitude up to about 1. With larger ones an RNN is chaotic: then the last bits of a weight
+    change the losses of 100 updates, in either library.
+    """
+    config = ModelConfig(
+        cell=cell,
+        hidden_size=H,
+        num_layers=layers,
+        dropout=0.0,
+        gru_reset="after",
+        embedding_size=embedding,
+    )
+    parameters = Parameters(parameter_shapes(config, V), dtype)
+    random = np.random.default_rng(4)
+    for path, array in parameters.items():
+        matrix = path.rpartition("/")[2].startswith("W_")
+        scale = array.shape[-2] ** -0.5 if matrix else 0.5
+        array[...] = scale * random.standard_normal(array.shape)
+    return LanguageModel(config, V, parameters)
+
+
+def random_text(length: int) -> Array:
+    """Return the ids of a random text in which there is something to learn: a Markov chain."""
+    random = np.random.default_rng(5)
+    chances = random.dirichlet(np.full(V, 0.3), V).cumsum(axis=1)
+    ids = [0]
+    for chance in random.random(length - 1):
+        ids.append(min(V - 1, int(np.searchsorted(chances[ids[-1]], chance))))
+    return np.array(ids, np.uint8)
+
+
+def random_states(model: LanguageModel) -> LayerStates:
+    """Return random states of B streams."""
+    random = np.random.default_rng(6)
+    return [
+        tuple(random.uniform(-1, 1, state.shape).astype(state.dtype) for state in layer)
+        for layer in model.zero_states(B)
+    ]
+
+
+def to_torch(states: LayerStates) -> State:
+    """Return states as PyTorch has them, h or (h, c), (L, B, H) each, to be differentiated by."""
+    stacked = tuple(torch.tensor(state, requires_grad=True) for state in stack_layers(states))
+    return stacked if len(stacked) > 1 else stacked[0]
+
+
+def stack_layers(states: LayerStates) -> tuple[Array, ...]:
+    """Return charnn's states as PyTorch stacks them: (h,) or (h, c), (L, B, H) each."""
+    return tuple(np.stack(layers) for layers in zip(*states, strict=True))
+
+
+def parts(state: State) -> tuple[torch.Tensor, ...]:
+    """Return a PyTorch state as a tuple: (h,) or (h, c)."""
+    return state if isinstance(state, tuple) else (state,)
+
+
+def detached(state: State) -> State:
+    """Return a state through which no gradient flows."""
+    cut = tuple(part.detach() for part in parts(state))
+    return cut if isinstance(state, tuple) else cut[0]
+
+
+def torch_windows(ids: Array) -> Iterator[tuple[bool, torch.Tensor, torch.Tensor]]:
+    """Yield (is it the text's beginning, inputs, targets) without end: B streams, T steps each."""
+    length = (len(ids) - 1) // B
+    inputs = torch.tensor(ids[: B * length].astype(np.int64)).view(B, length).T
+    targets = torch.tensor(ids[1 : B * length + 1].astype(np.int64)).view(B, length).T
+    while True:
+        pairs = zip(inputs.split(T), targets.split(T), strict=True)
+        for number, (window, shifted) in enumerate(pairs):
+            yield number == 0, window, shifted
+
+
+def torch_optimizer(twin: Twin, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Return PyTorch's optimiser; what is not named here has its default in both libraries."""
+    optim = torch.optim
+    rule = {
+        "sgd": optim.SGD,
+        "momentum": optim.SGD,
+        "adagrad": optim.Adagrad,
+        "rmsprop": optim.RMSprop,
+        "adam": optim.Adam,
+        "adamw": optim.AdamW,
+    }[config.optimizer]
+    options = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+    if config.optimizer == "momentum":
+        options["momentum"] = 0.9  # PyTorch's default is none
+    return rule(twin.parameters(), **options)
+
+
+def torch_training(
+    twin: Twin, ids: Array, config: TrainingConfig, updates: int
+) -> tuple[list[float], list[float]]:
+    """Train the twin by truncated backpropagation; return each update's loss and gradient norm."""
+    optimizer = torch_optimizer(twin, config)
+    losses, norms = [], []
+    state = None
+    for _, (beginning, inputs, targets) in zip(range(updates), torch_windows(ids), strict=False):
+        logits, state = twin(inputs, None if beginning else detached(state))
+        loss = functional.cross_entropy(logits, targets.reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(twin.parameters(), config.clip_norm)
+        optimizer.step()
+        losses.append(loss.item())
+        norms.append(norm.item())
+    return losses, norms
+
+
+def torch_evaluation(twin: Twin, ids: Array, window: int) -> float:
+    """Return the mean loss on a text read in one stream, the state carried over windows."""
+    text = torch.tensor(ids.astype(np.int64))
+    nats, state = 0.0, None
+    with torch.no_grad():
+        for inputs, targets in zip(text[:-1].split(window), text[1:].split(window), strict=True):
+            logits, state = twin(inputs[:, None], state)
+            nats += functional.cross_entropy(logits, targets, reduction="sum").item()
+    return nats / (len(ids) - 1)

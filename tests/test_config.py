@@ -1,0 +1,398 @@
+"""The configuration: sections, cross-checks, YAML in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from charnn import config as config_module
+from charnn.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    SamplingConfig,
+    TrainingConfig,
+    check_names,
+    read_yaml,
+    to_yaml,
+)
+from charnn.errors import ConfigError
+from charnn.options import Option, options_of
+from charnn.registry import CELLS
+
+# PyYAML itself turns U+0085, a line's end in YAML 1.1, into a line feed.
+CHARACTERS = st.characters(codec="utf-8", exclude_characters="\x85")
+TEXT = st.text(CHARACTERS, min_size=1, max_size=12).filter(
+    lambda text: text.strip().lower() != "none"
+)
+quick = settings(derandomize=True, deadline=None, max_examples=60)
+
+
+def values_of(declared: Option) -> st.SearchStrategy[Any]:
+    """Draw a value that an option takes."""
+    if declared.choices is not None:
+        drawn: st.SearchStrategy[Any] = st.sampled_from(list(declared.choices))
+    elif declared.type is str:
+        drawn = TEXT
+    elif declared.type is int:
+        drawn = st.integers(
+            int(declared.minimum or 0),
+            int(declared.maximum) if declared.maximum is not None else 10**12,
+        )
+    else:
+        low = declared.minimum if declared.above is None else declared.above
+        high = declared.maximum if declared.below is None else declared.below
+        drawn = st.floats(
+            low,
+            high,
+            exclude_min=declared.above is not None,
+            exclude_max=declared.below is not None,
+            allow_nan=False,
+            allow_infinity=False,
+        )
+    return st.none() | drawn if declared.optional else drawn
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> Config:
+    """Draw a whole configuration without contradictions."""
+    values = {name: draw(values_of(declared)) for name, declared in Config.options().items()}
+    if values["epochs"] is not None:
+        values["steps"] = None
+    if values["tokens"] == "bytes" or values["vocab"] is not None:
+        values["min_count"] = 1
+    if values["val_fraction"] + values["test_fraction"] >= 1:
+        values["test_fraction"] = 0.0
+    return Config.from_values(values)
+
+
+@pytest.fixture(scope="module")
+def yaml_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of a file to write."""
+    return tmp_path_factory.mktemp("yaml") / "run.yaml"
+
+
+def refusal(**values: object) -> str:
+    """Return the sentence with which a configuration is refused."""
+    with pytest.raises(ConfigError) as caught:
+        Config.from_values(values)
+    return str(caught.value)
+
+
+def yaml_refusal(path: Path, content: str | bytes | None) -> str:
+    """Return the sentence with which a YAML file is refused; it names the file."""
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(path)
+    message = str(caught.value)
+    assert message.startswith(f"config file '{path}'")
+    return message
+
+
+def test_names_are_unique_over_the_sections() -> None:
+    """No option of one section hides another's, so a configuration can be flat."""
+    names = [name for section in Config.sections().values() for name in options_of(section)]
+    assert len(names) == len(set(names)) == len(Config.options())
+    assert list(Config.options()) == names
+
+
+def test_every_section_is_a_field_of_the_configuration() -> None:
+    """The table of sections is complete and names the fields that hold them."""
+    fields = {entry.name for entry in dataclasses.fields(Config)}
+    assert fields == set(Config.sections())
+    config = Config()
+    assert {name: type(getattr(config, name)) for name in fields} == Config.sections()
+
+
+def test_flags_do_not_collide() -> None:
+    """Options that would share a flag are told apart."""
+    for section in (*Config.sections().values(), SamplingConfig):
+        flags = [
+            declared.flag or "--" + name.replace("_", "-")
+            for name, declared in options_of(section).items()
+        ]
+        assert len(flags) == len(set(flags))
+
+
+def test_without_values_everything_has_its_default() -> None:
+    """An empty mapping gives the defaults, which are valid together."""
+    assert Config.from_values({}) == Config()
+    assert Config().values() == {
+        name: declared.default for name, declared in Config.options().items()
+    }
+
+
+@given(configurations())
+@quick
+def test_values_and_from_values_are_inverse(config: Config) -> None:
+    """A configuration is its flat values, and nothing else."""
+    values = config.values()
+    assert list(values) == list(Config.options())
+    assert Config.from_values(values) == config
+
+
+@given(configurations())
+@quick
+@example(Config(data=DataConfig(vocab="null", encoding="yes")))
+@example(Config(data=DataConfig(vocab="1e3", encoding="0x10")))
+@example(Config(data=DataConfig(vocab="a: b # c", encoding="'quoted' \"twice\"")))
+@example(Config(data=DataConfig(vocab="two\nlines\r\n", encoding=" around ")))
+@example(Config(data=DataConfig(vocab="\x00\u2028", encoding="\ufeff\U0010ffff")))
+@example(Config(data=DataConfig(vocab="z" * 2_000, encoding="word " * 300)))
+def test_yaml_holds_every_configuration(yaml_file: Path, config: Config) -> None:
+    """What `to_yaml` writes, with or without comments, `read_yaml` reads back exactly."""
+    for comments in (None, {name: f"about {name}: x" for name in config.values()}):
+        yaml_file.write_text(to_yaml(config.values(), comments), encoding="utf-8")
+        values = read_yaml(yaml_file)
+        assert values == config.values()
+        assert Config.from_values(values) == config
+
+
+@pytest.mark.parametrize("space", " \t\n\r\x0b\x1c\xa0\u2003\u2028\u3000", ids=ascii)
+def test_yaml_keeps_white_space_of_any_kind(yaml_file: Path, space: str) -> None:
+    """A value that begins and ends with white space keeps it, be it Unicode's."""
+    value = f"{space}x{space}"
+    yaml_file.write_text(to_yaml({"vocab": value}), encoding="utf-8")
+    assert read_yaml(yaml_file) == {"vocab": value}
+
+
+def test_yaml_has_one_line_an_option(yaml_file: Path) -> None:
+    """The defaults are written one option a line, and the comments stand in one column."""
+    lines = to_yaml(Config().values(), dict.fromkeys(Config.options(), "why")).splitlines()
+    assert len(lines) == len(Config.options())
+    assert all(re.fullmatch(r"\w+: \S.* # why", line) for line in lines)
+    assert len({line.index(" # why") for line in lines}) == 1
+    assert to_yaml({"clip_norm": None, "cell": "gru"}) == "clip_norm: none\ncell: gru\n"
+
+
+def test_a_yaml_file_is_partial_and_typed(yaml_file: Path) -> None:
+    """Keys that are left out are left out; text and numbers become the options' types."""
+    yaml_file.write_text(
+        "# a comment\nlearning_rate: 2e-3\nsteps: 1_000\nclip_norm: none\nclip_value: ~\n"
+        "epochs: null\nvocab: 123\ncell: 'gru'\n",
+        encoding="utf-8",
+    )
+    assert read_yaml(yaml_file) == {
+        "learning_rate": 0.002,
+        "steps": 1_000,
+        "clip_norm": None,
+        "clip_value": None,
+        "epochs": None,
+        "vocab": "123",
+        "cell": "gru",
+    }
+
+
+@pytest.mark.parametrize("content", ["", "# nothing\n", "---\n", "{}", "\ufeff"])
+def test_an_empty_yaml_file_changes_nothing(yaml_file: Path, content: str) -> None:
+    """A file of comments, or of nothing, sets no option."""
+    yaml_file.write_text(content, encoding="utf-8")
+    assert read_yaml(yaml_file) == {}
+
+
+def test_an_unknown_yaml_key_is_answered_with_the_closest(yaml_file: Path) -> None:
+    """The error names file and key, and the key that was probably meant."""
+    message = yaml_refusal(yaml_file, "cell: gru\nhiden_size: 3\n")
+    assert "unknown key 'hiden_size'. Did you mean 'hidden_size'?" in message
+    assert message.endswith("`charnn config` lists all keys.")
+
+
+@pytest.mark.parametrize("key", ["1", "true", "2024-01-02", "~", "Cell", "training"])
+def test_a_yaml_key_of_any_type_can_be_unknown(yaml_file: Path, key: str) -> None:
+    """A key that is a number, a date, nothing, or a section's name is unknown, not a crash."""
+    message = yaml_refusal(yaml_file, f"? {key}\n: 1\n")
+    assert f"unknown key {yaml.safe_load(key)!r}" in message
+    assert "lists all keys" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [("- cell\n- gru\n", "list"), ("cell", "str"), ("7", "int"), ("!!set {cell}", "set")],
+)
+def test_yaml_must_be_a_mapping(yaml_file: Path, content: str, kind: str) -> None:
+    """A file that holds a list or a single value is refused, and told what it should hold."""
+    message = yaml_refusal(yaml_file, content)
+    assert f"holds {kind}, not `key: value` lines." in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "cell: [gru",
+        "\tcell: gru",
+        "cell: gru: rnn",
+        "cell: *nothing",
+        "{[a]: b}",
+        b"cell: \xff",
+        "a\x00b",
+        "cell: !!python/object/apply:os.getcwd []",
+        "cell: !!python/name:os.system",
+        "[" * 3_000,
+        "cell: gru\n---\ncell: rnn\n",
+    ],
+    ids=range(11),
+)
+def test_what_is_not_yaml_is_refused(yaml_file: Path, content: str | bytes) -> None:
+    """Broken syntax, bytes that are no text, and tags that would run code are one clear error."""
+    message = yaml_refusal(yaml_file, content)
+    assert "is not YAML (" in message
+    assert message.endswith("; write one `key: value` a line.")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["steps: 2024-99-99", "vocab: 2024-02-30 25:61:61", "steps: 0b_", "seed: " + "9" * 5_000],
+    ids=["date", "time", "binary", "digits"],
+)
+def test_yaml_scalars_that_cannot_be_built_are_refused(yaml_file: Path, content: str) -> None:
+    """A date that no calendar has, or a number with too many digits, is an error, not a crash."""
+    message = yaml_refusal(yaml_file, content)
+    assert len(message) < 10_000
+
+
+def test_a_yaml_value_is_refused_by_file_and_key(yaml_file: Path) -> None:
+    """A value out of bounds is reported with the file, the option, the value and the bound."""
+    message = yaml_refusal(yaml_file, "cell: gru\ndropout: 1.5\n")
+    assert message.endswith(": dropout is 1.5; give a number of at least 0 and below 1.")
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("encoding: yes", "encoding is True; give a text."),
+        ("cell: [gru]", f"cell is ['gru']; choose {', '.join(CELLS)}."),
+        ("steps: {a: 1}", "steps is {'a': 1}; give a whole number of at least 1, or none."),
+        ("seed:", "seed cannot be none; give a whole number"),
+        ("steps: 2024-01-02", "steps is datetime.date(2024, 1, 2); give a whole number"),
+    ],
+)
+def test_a_yaml_value_of_the_wrong_kind_is_refused(
+    yaml_file: Path, content: str, part: str
+) -> None:
+    """Lists, mappings, dates, booleans and missing values are named, with what to give."""
+    assert part in yaml_refusal(yaml_file, content)
+
+
+def test_a_yaml_file_too_large_is_not_read(
+    yaml_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file over the limit, a corpus given by mistake, is refused unread."""
+    yaml_file.write_text("#" * 100, encoding="utf-8")
+    monkeypatch.setattr(config_module, "LARGEST_YAML", 100)
+    assert read_yaml(yaml_file) == {}
+    monkeypatch.setattr(config_module, "LARGEST_YAML", 99)
+    message = yaml_refusal(yaml_file, None)
+    assert message.endswith("larger than 99 bytes; it should hold one `key: value` a line.")
+
+
+def test_a_missing_yaml_file_is_an_error(tmp_path: Path) -> None:
+    """A path that leads nowhere, and a folder, are reported with their reason."""
+    assert "cannot be read (No such file or directory); check the path." in yaml_refusal(
+        tmp_path / "none.yaml", None
+    )
+    assert "cannot be read (Is a directory); check the path." in yaml_refusal(tmp_path, None)
+
+
+def test_epochs_and_steps_exclude_each_other() -> None:
+    """The length of a run is given in one way."""
+    assert refusal(epochs=2.5, steps=100) == "epochs is 2.5 and steps is 100; give one of the two."
+    assert Config.from_values({"epochs": 2.5, "steps": None}).training.epochs == 2.5
+    assert Config.from_values({"epochs": "none", "steps": "7"}).training.steps == 7
+
+
+@pytest.mark.parametrize(("val", "test"), [(0.5, 0.5), (0.6, 0.4), (0.9, 0.9), (0.1, 0.95)])
+def test_fractions_must_leave_something_to_train_on(val: float, test: float) -> None:
+    """Validation and test part together are less than the whole."""
+    message = refusal(val_fraction=val, test_fraction=test)
+    assert message == (
+        f"val_fraction {val:g} and test_fraction {test:g} leave nothing to train on; "
+        "their sum must be below 1."
+    )
+    left = math.nextafter(1.0, 0)
+    assert Config.from_values({"val_fraction": left}).data.val_fraction == left
+
+
+def test_bytes_have_no_min_count() -> None:
+    """A vocabulary of all bytes has no rare symbols."""
+    message = refusal(tokens="bytes", min_count=2)
+    assert message == (
+        "min_count is 2, but a vocabulary of bytes holds all 256; leave min_count at 1."
+    )
+    assert Config.from_values({"tokens": "bytes", "min_count": 1}).data.tokens == "bytes"
+
+
+def test_a_vocabulary_file_has_no_min_count() -> None:
+    """A vocabulary is either read or made."""
+    message = refusal(vocab="v.json", min_count=3)
+    assert message == (
+        "min_count is 3, but the vocabulary is read from 'v.json'; leave out one of the two."
+    )
+    assert Config.from_values({"vocab": "v.json"}).data.vocab == "v.json"
+
+
+def test_an_unknown_name_is_answered_with_the_closest() -> None:
+    """`from_values` and `check_names` name the place, the key and a likely meaning."""
+    assert refusal(learningrate=1) == (
+        "the configuration has the unknown key 'learningrate'. Did you mean 'learning_rate'? "
+        "`charnn config` lists all keys."
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_names({"temperature": 1}, "this mapping")
+    assert str(caught.value) == (
+        "this mapping has the unknown key 'temperature'. `charnn config` lists all keys."
+    )
+
+
+def test_replace_changes_what_it_is_told() -> None:
+    """A copy has the changed values, checked; the original and everything else stay."""
+    config = Config.from_values({"cell": "gru", "steps": 10, "dropout": 0.25})
+    changed = config.replace(hidden_size="7", steps=None, epochs=2)
+    assert changed.values() == config.values() | {"hidden_size": 7, "steps": None, "epochs": 2.0}
+    assert config.training.steps == 10
+    with pytest.raises(ConfigError) as caught:
+        config.replace(hidden_size=0)
+    assert str(caught.value) == (
+        "hidden_size is 0; give a whole number of at least 1 and of at most 65536."
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.replace(epochs=1)
+    assert "epochs is 1 and steps is 10" in str(caught.value)
+
+
+@given(configurations(), configurations())
+@quick
+def test_replacing_everything_gives_the_other(first: Config, second: Config) -> None:
+    """A configuration with all of another's values is the other."""
+    assert first.replace(**second.values()) == second
+
+
+def test_sections_check_themselves() -> None:
+    """A section built by hand is checked like any other."""
+    with pytest.raises(ConfigError) as caught:
+        ModelConfig(cell="lsmt")
+    assert "cell is 'lsmt'; choose " in str(caught.value)
+    assert "Did you mean 'lstm'?" in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig(epochs=1, steps=1)
+    assert "give one of the two" in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        SamplingConfig(top_p=1.5)
+    assert str(caught.value) == ("top_p is 1.5; give a number above 0 and of at most 1, or none.")
+
+
+def test_equal_configurations_are_equal() -> None:
+    """Configurations compare by value and can be used as keys."""
+    assert Config.from_values({"learning_rate": "1e-3"}) == Config.from_values(
+        {"learning_rate": 0.001}
+    )
+    assert len({Config(), Config.from_values({}), Config().replace(seed=2)}) == 2

@@ -1,0 +1,143 @@
+"""Streams and windows: what training reads, and how it is made to fit."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from charnn.errors import CorpusError
+from charnn.text.batches import EVERYTHING, Streams, fit_streams
+
+ADAPTABLE = [frozenset(names) for n in range(3) for names in combinations(sorted(EVERYTHING), n)]
+careful = settings(derandomize=True, deadline=None, max_examples=300)
+
+
+def refusal(length: int, batch_size: int, seq_length: int, adaptable: frozenset[str]) -> str:
+    """Return the sentence with which a text is refused; it names all three sizes."""
+    with pytest.raises(CorpusError) as caught:
+        fit_streams(length, batch_size, seq_length, adaptable)
+    message = str(caught.value)
+    assert f"{length:,} symbols" in message
+    assert f"batch_size {batch_size} x seq_length {seq_length}" in message
+    return message
+
+
+def test_a_window_is_inputs_and_the_symbols_after_them() -> None:
+    """Two streams of five: the targets are the inputs one step later, (T, B)."""
+    streams = Streams(np.arange(12), batch_size=2, seq_length=3)
+    assert (streams.length, streams.windows) == (5, 2)
+    inputs, targets = streams.window(0)
+    assert inputs.tolist() == [[0, 5], [1, 6], [2, 7]]
+    assert targets.tolist() == [[1, 6], [2, 7], [3, 8]]
+
+
+def test_the_last_window_is_shorter() -> None:
+    """Where T does not divide the streams, the rest is a window of its own."""
+    streams = Streams(np.arange(12), batch_size=2, seq_length=3)
+    inputs, targets = streams.window(1)
+    assert inputs.tolist() == [[3, 8], [4, 9]]
+    assert targets.tolist() == [[4, 9], [5, 10]]
+
+
+def test_windows_that_divide_the_streams_are_all_whole() -> None:
+    """There is no empty window at the end."""
+    streams = Streams(np.arange(13), batch_size=2, seq_length=3)
+    assert (streams.length, streams.windows) == (6, 2)
+    assert [streams.window(number)[0].shape for number in range(2)] == [(3, 2), (3, 2)]
+
+
+@given(st.integers(2, 400), st.integers(1, 40), st.integers(1, 60))
+@careful
+@example(2, 1, 1)
+@example(400, 1, 500)
+@example(41, 40, 1)
+def test_an_epoch_reads_every_stream_once(length: int, batch_size: int, seq_length: int) -> None:
+    """Windows laid end to end are the streams, and the streams are the text but for its tail."""
+    assume(batch_size < length)
+    ids = np.random.default_rng(length).permutation(length)
+    streams = Streams(ids, batch_size, seq_length)
+    windows = [streams.window(number) for number in range(streams.windows)]
+    inputs = np.concatenate([window[0] for window in windows])
+    targets = np.concatenate([window[1] for window in windows])
+    S = streams.length
+    assert inputs.shape == targets.shape == (S, batch_size)
+    assert inputs.T.reshape(-1).tolist() == ids[: S * batch_size].tolist()
+    assert targets.T.reshape(-1).tolist() == ids[1 : S * batch_size + 1].tolist()
+    assert (inputs[1:] == targets[:-1]).all()
+    assert [len(window[0]) for window in windows[:-1]] == [seq_length] * (len(windows) - 1)
+    assert 1 <= len(windows[-1][0]) <= seq_length
+    assert 0 <= length - 1 - S * batch_size < batch_size
+
+
+def test_windows_keep_the_type_of_the_ids() -> None:
+    """Ids stay as small as the corpus stores them."""
+    inputs, targets = Streams(np.arange(9, dtype=np.uint8), 2, 2).window(0)
+    assert inputs.dtype == targets.dtype == np.uint8
+
+
+def test_a_text_that_fits_is_left_alone() -> None:
+    """One window of all streams and one more target are enough."""
+    for adaptable in ADAPTABLE:
+        assert fit_streams(5 * 7 + 1, 5, 7, adaptable) == (5, 7)
+
+
+def test_a_text_one_symbol_too_short_is_adapted_or_refused() -> None:
+    """The batch is lowered first, so that windows stay long."""
+    assert fit_streams(35, 5, 7, EVERYTHING) == (4, 7)
+    assert fit_streams(35, 5, 7, frozenset({"batch_size"})) == (4, 7)
+    assert fit_streams(35, 5, 7, frozenset({"seq_length"})) == (5, 6)
+    message = refusal(35, 5, 7, frozenset())
+    assert message == (
+        "the training part has 35 symbols; batch_size 5 x seq_length 7 needs 36. "
+        "Use --batch-size 4 --seq-length 7, or more text."
+    )
+
+
+def test_a_very_short_text_shortens_the_window_too() -> None:
+    """With one stream left, the window becomes as long as the text allows."""
+    assert fit_streams(10, 16, 64, EVERYTHING) == (1, 9)
+    assert fit_streams(2, 16, 64, EVERYTHING) == (1, 1)
+    assert "Use --batch-size 1 --seq-length 9," in refusal(10, 16, 64, frozenset({"batch_size"}))
+
+
+@pytest.mark.parametrize("adaptable", ADAPTABLE, ids=lambda names: "-".join(sorted(names)))
+def test_one_symbol_is_too_short_for_everything(adaptable: frozenset[str]) -> None:
+    """A training part of one symbol has nothing to predict, whatever is lowered."""
+    message = refusal_of_one(adaptable)
+    assert "more text" in message
+
+
+def refusal_of_one(adaptable: frozenset[str]) -> str:
+    """Return the sentence with which a single symbol is refused."""
+    with pytest.raises(CorpusError) as caught:
+        fit_streams(1, 16, 64, adaptable)
+    return str(caught.value)
+
+
+@given(st.integers(2, 3_000), st.integers(1, 200), st.integers(1, 300), st.sampled_from(ADAPTABLE))
+@careful
+def test_what_is_adapted_or_suggested_fits(
+    length: int, batch_size: int, seq_length: int, adaptable: frozenset[str]
+) -> None:
+    """Sizes are lowered only where allowed, never raised, and what an error suggests works."""
+    try:
+        batch, steps = fit_streams(length, batch_size, seq_length, adaptable)
+    except CorpusError as error:
+        assert batch_size * seq_length >= length
+        suggested = re.search(r"Use --batch-size (\d+) --seq-length (\d+),", str(error))
+        assert suggested is not None
+        batch, steps = int(suggested[1]), int(suggested[2])
+    else:
+        assert batch == batch_size or "batch_size" in adaptable
+        assert steps == seq_length or "seq_length" in adaptable
+    assert 1 <= batch <= batch_size
+    assert 1 <= steps <= seq_length
+    assert fit_streams(length, batch, steps, frozenset()) == (batch, steps)
+    assert Streams(np.zeros(length), batch, steps).window(0)[0].shape == (steps, batch)
+    if batch_size * seq_length < length:
+        assert (batch, steps) == (batch_size, seq_length)
