@@ -111,6 +111,12 @@ class TrainingConfig(Section):
     weight_decay: float = option(
         0.0, "Weight decay: decoupled in AdamW, added to the gradient elsewhere.", minimum=0
     )
+    average: float | None = option(
+        None,
+        "Decay of a moving average of the weights, which is evaluated and sampled; none: off.",
+        above=0,
+        below=1,
+    )
     lr_schedule: str = option(
         "cosine", "Course of the learning rate after warm-up.", choices=SCHEDULES
     )

@@ -108,7 +108,7 @@ def resume_run(
             f"charnn train --resume {path} FILE"
         )
     corpus = read_corpus(files, config.data, checkpoint.vocabulary)
-    trainer = Trainer(config, corpus, checkpoint.model, folder, resume_from=checkpoint)
+    trainer = Trainer(config, corpus, checkpoint.trained_model, folder, resume_from=checkpoint)
     folder.forget_after(checkpoint.progress.update)
     folder.write_config(config)
     return Run(trainer, [])

@@ -27,6 +27,7 @@ from charnn.errors import DivergenceError, RunError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel, LayerStates
 from charnn.nn.blas import single_thread
+from charnn.nn.parameters import Parameters
 from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus
@@ -64,6 +65,7 @@ class Snapshot:
     parameters: Array
     optimizer: dict[str, Array]
     states: LayerStates
+    average: Array | None
 
 
 class Trainer:
@@ -94,6 +96,12 @@ class Trainer:
             training, model.parameters.flat.size, model.parameters.flat.dtype
         )
         self.progress = Progress()
+        self.average: Array | None = None
+        self.evaluated = model  # the model that is evaluated and sampled
+        if training.average is not None:
+            self.average = model.parameters.flat.copy()
+            averaged = Parameters(model.parameters.shapes, flat=self.average)
+            self.evaluated = LanguageModel(config.model, model.vocab_size, averaged)
         self.best_parameters = model.parameters.flat.copy()
         self.stop_requested = False
         self.interrupted = False
@@ -175,6 +183,8 @@ class Trainer:
         self.optimizer.update(
             self.model.parameters.flat, self.shards.gradients.flat, rate, progress.update
         )
+        if self.average is not None:
+            self._update_average(self.average)
         weight = max(SMOOTHING, 1 / progress.update)
         before = loss if progress.smoothed_loss is None else progress.smoothed_loss
         progress.smoothed_loss = before + weight * (loss - before)
@@ -189,6 +199,12 @@ class Trainer:
             self.streams.symbols(window),
             progress.seconds,
         )
+
+    def _update_average(self, average: Array) -> None:
+        """`average <- d average + (1 - d) p`; d grows to its value over the first updates."""
+        decay = self.config.training.average or 0.0
+        update = self.progress.update
+        average -= (1 - min(decay, update / (update + 10))) * (average - self.model.parameters.flat)
 
     def _clip(self) -> float:
         """Clip the gradients as configured and return their global norm before it."""
@@ -223,7 +239,7 @@ class Trainer:
         if improved:
             progress.best_loss, progress.best_update = loss, progress.update
             progress.stale = progress.plateau = 0
-            self.best_parameters[:] = self.model.parameters.flat
+            self.best_parameters[:] = self.evaluated.parameters.flat
         else:
             progress.stale += 1
             progress.plateau += 1
@@ -245,7 +261,7 @@ class Trainer:
 
     def _loss_on(self, ids: Array) -> float | None:
         """Return the loss on a part of the corpus, or None where it is too short to have one."""
-        return evaluate(self.model, ids).nats_per_symbol if len(ids) > 1 else None
+        return evaluate(self.evaluated, ids).nats_per_symbol if len(ids) > 1 else None
 
     def _test(self) -> float | None:
         """Return the best weights' loss on the test part."""
@@ -267,7 +283,7 @@ class Trainer:
         last = self.checkpoint()
         if self.progress.update == self.progress.best_update:
             best = Checkpoint(
-                last.config, last.vocabulary, last.parameters, last.progress, last.corpus
+                last.config, last.vocabulary, last.model.parameters, last.progress, last.corpus
             )
             yield Saved(self.progress.update, self.folder.save(BEST, best))
         yield Saved(self.progress.update, self.folder.save(LAST, last))
@@ -283,6 +299,7 @@ class Trainer:
             CorpusRecord(corpus.name, corpus.files, corpus.fingerprint, corpus.parts),
             self.optimizer.state,
             self.shards.states,
+            self.average,
         )
 
     def _snapshot(self) -> Snapshot:
@@ -291,6 +308,7 @@ class Trainer:
             self.model.parameters.flat.copy(),
             {slot: vector.copy() for slot, vector in self.optimizer.state.items()},
             [tuple(state.copy() for state in layer) for layer in self.shards.states],
+            None if self.average is None else self.average.copy(),
         )
 
     def _roll_back(self, reason: str) -> RolledBack:
@@ -310,6 +328,8 @@ class Trainer:
         for slot, vector in self.optimizer.state.items():
             vector[:] = good.optimizer[slot]
         self.shards.set_states(good.states)
+        if self.average is not None and good.average is not None:
+            self.average[:] = good.average
         if self.folder is not None:
             self.folder.forget_after(self.progress.update)
         factor = ROLLBACK_FACTOR**rollbacks
@@ -333,6 +353,8 @@ class Trainer:
         for slot, vector in self.optimizer.state.items():
             vector[:] = checkpoint.optimizer[slot]
         self.shards.set_states(checkpoint.states)
+        if self.average is not None and checkpoint.average is not None:
+            self.average[:] = checkpoint.average
         if self.folder is not None and self.folder.has(BEST):
             self.best_parameters[:] = load_checkpoint(self.folder.path / BEST).parameters.flat
 
