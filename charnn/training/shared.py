@@ -10,6 +10,7 @@ import math
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ class SharedArrays:
             return mmap.mmap(int(handle), size), handle
         in_memory = Path("/dev/shm")  # noqa: S108
         folder = in_memory if os.access(in_memory, os.W_OK) else None
-        self._file = tempfile.TemporaryFile(prefix="charnn-", dir=folder)  # noqa: SIM115
-        self._file.truncate(size)
-        return mmap.mmap(self._file.fileno(), size), str(self._file.fileno())
+        with tempfile.TemporaryFile(prefix="charnn-", dir=folder) as file:
+            file.truncate(size)
+            descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, descriptor)
+        return mmap.mmap(descriptor, size), str(descriptor)

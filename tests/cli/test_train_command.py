@@ -456,9 +456,7 @@ def test_a_run_that_diverges(verse: Path, monkeypatch: pytest.MonkeyPatch) -> No
     succeed("train", verse, *TINY, "--out", "run")
     kept = arrays(Path("run/best.npz"))
     loss = LanguageModel.loss
-    monkeypatch.setattr(
-        LanguageModel, "loss", lambda *a, **k: (math.nan, *loss(*a, **k)[1:])
-    )
+    monkeypatch.setattr(LanguageModel, "loss", lambda *a, **k: (math.nan, *loss(*a, **k)[1:]))
     result = run("train", "--resume", "run", "--steps", 80)
     assert result.exit_code == 1
     assert result.stdout == ""
