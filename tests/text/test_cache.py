@@ -106,7 +106,7 @@ def test_using_an_entry_makes_it_young(text):
 def test_a_cache_that_cannot_be_written_is_an_error(text, monkeypatch):
     """A file in the way of the folder gives one sentence that names the variable."""
     monkeypatch.setenv("CHARNN_CACHE", str(text))
-    with pytest.raises(CorpusError, match="cannot be kept in .* CHARNN_CACHE"):
+    with pytest.raises(CorpusError, match=r"cannot be kept in .* CHARNN_CACHE"):
         read_corpus([str(text)], DataConfig())
 
 
