@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo test parity readme clean
+.PHONY: demo test parity bench readme clean
 
 demo: runs/demo/best.npz
 	@echo
@@ -22,6 +22,10 @@ test: .venv/installed-test
 # The suite against PyTorch, which is a large download.
 parity: .venv/installed-parity
 	$(BIN)/python -m pytest tests/parity
+
+# The speed of this machine, and of charnn and PyTorch on it.
+bench: .venv/installed-parity
+	$(BIN)/charnn bench --peer torch
 
 # Write the README's reference of the commands again.
 readme: .venv/installed

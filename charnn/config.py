@@ -111,6 +111,12 @@ class TrainingConfig(Section):
     weight_decay: float = option(
         0.0, "Weight decay: decoupled in AdamW, added to the gradient elsewhere.", minimum=0
     )
+    average: float | None = option(
+        None,
+        "Decay of a moving average of the weights, which is evaluated and sampled; none: off.",
+        above=0,
+        below=1,
+    )
     lr_schedule: str = option(
         "cosine", "Course of the learning rate after warm-up.", choices=SCHEDULES
     )
@@ -136,6 +142,12 @@ class TrainingConfig(Section):
     sample_length: int = option(
         160, "Characters of the sample shown at each evaluation.", minimum=0, maximum=100_000
     )
+    shards: int | None = option(
+        None,
+        "Parts of the batch computed side by side; none: as suits the cores.",
+        minimum=1,
+        maximum=1024,
+    )
     max_rollbacks: int = option(
         3, "Returns to the last good state before a diverging run stops.", minimum=0
     )
@@ -146,6 +158,11 @@ class TrainingConfig(Section):
         if self.epochs is not None and self.steps is not None:
             raise ConfigError(
                 f"epochs is {self.epochs:g} and steps is {self.steps}; give one of the two."
+            )
+        if self.shards is not None and self.shards > self.batch_size:
+            raise ConfigError(
+                f"shards is {self.shards}, but batch_size is {self.batch_size}; a shard needs a "
+                "stream, so lower shards."
             )
 
 

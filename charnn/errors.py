@@ -41,5 +41,9 @@ class FetchError(CharnnError):
     """A download failed."""
 
 
+class WorkerError(CharnnError):
+    """A worker process ended before its work was done."""
+
+
 class DivergenceError(CharnnError):
     """Training stopped because the loss would not stay finite."""

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
 from charnn.nn.cell import Cell
 from charnn.registry import CELLS
 
 KINDS = [(name, form) for name in CELLS for form in CELLS[name].forms()]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep encoded texts in a folder of the session's own."""
+    before = os.environ.get("CHARNN_CACHE")
+    os.environ["CHARNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["CHARNN_CACHE"]
+    else:
+        os.environ["CHARNN_CACHE"] = before
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: "-".join(filter(None, kind)))

@@ -87,9 +87,8 @@ def command(
         checked = sum(result["size"] for result in results)
         what = "directions" if options.directional or ckpt else f"{checked:,} coordinates"
         verdict = "passed" if not failures else f"FAILED in {len(failures)} of {len(results)}"
-        show(
-            f"{verdict}: largest relative error {worst:.2e} over {what}, tolerance {options.tolerance:g}"
-        )
+        limit = f"tolerance {options.tolerance:g}"
+        show(f"{verdict}: largest relative error {worst:.2e} over {what}, {limit}")
     for title, variant, wrong in failures:
         say(
             f"{title}, {variant}: {wrong.name} at {wrong.where}: analytic {wrong.analytic:.9g}, "

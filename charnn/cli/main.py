@@ -22,6 +22,8 @@ COMMANDS = {
     "gradcheck": "Check every gradient against central differences.",
     "config": "Show the effective configuration.",
     "fetch": "Download a corpus.",
+    "bench": "Measure the speed of this machine, and of charnn on it.",
+    "cache": "Show or clear the encoded texts kept on disk.",
 }
 
 

@@ -50,7 +50,7 @@ class Reporter:
         options = SamplingConfig(
             length=training.sample_length, temperature=SAMPLE_TEMPERATURE, seed=training.seed
         )
-        (text,) = sample(self.trainer.model, self.trainer.corpus.vocabulary, options)
+        (text,) = sample(self.trainer.evaluated, self.trainer.corpus.vocabulary, options)
         return text.decode("utf-8", "replace")
 
 

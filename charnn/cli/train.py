@@ -47,7 +47,9 @@ def command(
     charnn train --resume runs/bard --steps 20000
     charnn train sonnets.txt --init-from runs/bard
     """
+    from charnn.cli.console import progress_bar
     from charnn.cli.reporters import make_reporter
+    from charnn.text.source import TextFiles
     from charnn.training.setup import new_run, resume_run
 
     values = given_values(ctx)
@@ -59,14 +61,19 @@ def command(
                 )
         run = resume_run(Path(resume), corpus, values)
     elif corpus:
-        run = new_run(
-            corpus,
-            Config.from_values(values),
-            fixed=values,
-            out=Path(out) if out is not None else None,
-            force=force,
-            init_from=Path(init_from) if init_from is not None else None,
-        )
+        config = Config.from_values(values)
+        size = TextFiles(corpus, config.data.encoding).size
+        passes = None if size is None else 2 * size  # to count characters, and to encode them
+        with progress_bar("reading the text", passes, quiet or as_json) as advance:
+            run = new_run(
+                corpus,
+                config,
+                fixed=values,
+                out=Path(out) if out is not None else None,
+                force=force,
+                init_from=Path(init_from) if init_from is not None else None,
+                advance=advance,
+            )
     else:
         raise click.UsageError("Missing argument 'CORPUS...'; name at least one text file.")
     trainer = run.trainer

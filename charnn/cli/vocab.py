@@ -36,7 +36,8 @@ def command(
     """
     from charnn.cli.console import say, show, show_json, show_table
     from charnn.files import write_text
-    from charnn.text.corpus import TextFiles, count_symbols, make_vocabulary
+    from charnn.text.corpus import count_symbols, make_vocabulary
+    from charnn.text.source import TextFiles
 
     config = DataConfig(**values)
     files = TextFiles(corpus, config.encoding)

@@ -11,12 +11,10 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.config import SamplingConfig
-from charnn.models.language_model import LanguageModel, LayerStates
+from charnn.models.language_model import LanguageModel
+from charnn.models.stepper import Stepper
 from charnn.nn.blas import single_thread
-from charnn.nn.buffers import Buffers
 from charnn.text.vocabulary import Vocabulary
-
-PRIME_WINDOW = 256  # time steps of the prime read at once
 
 
 def distribution(
@@ -27,24 +25,30 @@ def distribution(
     `temperature` 0 puts all on the likeliest symbol. `top_k` keeps the k likeliest; `top_p` keeps
     the smallest set of likeliest symbols that holds at least that share (Holtzman et al., 2020).
     """
-    logits = logits.astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
+    y = logits.astype(np.float64)
+    y -= y.max(axis=1, keepdims=True)
     if temperature == 0:
-        top_k, temperature = 1, 1.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        y = np.exp(np.where(logits == 0, 0.0, logits / temperature))
+        top_k = 1
+    elif temperature != 1:
+        with np.errstate(over="ignore"):
+            y /= temperature
+    np.exp(y, out=y)
     y /= y.sum(axis=1, keepdims=True)
-    if top_k is not None or top_p is not None:
-        order = np.argsort(-y, axis=1, kind="stable")
-        ranked = np.take_along_axis(y, order, axis=1)
-        if top_k is not None:
-            ranked[:, top_k:] = 0
-            ranked /= ranked.sum(axis=1, keepdims=True)
-        if top_p is not None:
-            before = np.cumsum(ranked, axis=1) - ranked
-            ranked[before >= top_p] = 0
-            ranked /= ranked.sum(axis=1, keepdims=True)
-        np.put_along_axis(y, order, ranked, axis=1)
+    return y if top_k is None and top_p is None else truncated(y, top_k, top_p)
+
+
+def truncated(y: Array, top_k: int | None, top_p: float | None) -> Array:
+    """Cut distributions (B, V) to their top k, then to their top p."""
+    order = np.argsort(-y, axis=1, kind="stable")
+    ranked = np.take_along_axis(y, order, axis=1)
+    if top_k is not None:
+        ranked[:, top_k:] = 0
+        ranked /= ranked.sum(axis=1, keepdims=True)
+    if top_p is not None:
+        before = np.cumsum(ranked, axis=1) - ranked
+        ranked[before >= top_p] = 0
+        ranked /= ranked.sum(axis=1, keepdims=True)
+    np.put_along_axis(y, order, ranked, axis=1)
     return y
 
 
@@ -69,41 +73,28 @@ def sample_ids(
     vocabulary has none, after a symbol drawn evenly. The unknown symbol is never drawn.
     """
     random = np.random.default_rng(options.seed)
-    B = options.num
+    stepper = Stepper(model, options.num)
     if not len(prime):
         prime = first_symbol(vocabulary, random)
-    states = model.zero_states(B)
-    buffers = Buffers()
-    with single_thread():
-        logits, states = read(
-            model, np.broadcast_to(prime[:, None], (len(prime), B)), states, buffers
-        )
     made = 0
-    while options.length is None or made < options.length:
-        if vocabulary.unknown_id is not None:
-            logits[:, vocabulary.unknown_id] = -np.inf
-        y = distribution(logits, options.temperature, options.top_k, options.top_p)
-        ids = draw(y, random.random(B))
-        yield ids
-        made += 1
-        logits, states, _ = model.logits(ids[None], states, buffers=buffers)
+    with single_thread():
+        logits = stepper.read(np.repeat(prime[:, None], options.num, axis=1))
+        while options.length is None or made < options.length:
+            if vocabulary.unknown_id is not None:
+                logits[:, vocabulary.unknown_id] = -np.inf
+            y = distribution(logits, options.temperature, options.top_k, options.top_p)
+            ids = draw(y, random.random(options.num))
+            yield ids
+            made += 1
+            logits = stepper.step(ids)
 
 
 def first_symbol(vocabulary: Vocabulary, random: np.random.Generator) -> Array:
     """Return the id of what a text without a prime starts after, (1,)."""
     newline = vocabulary.encode("\n")
-    if newline[0] < len(vocabulary) and newline[0] != vocabulary.unknown_id:
+    if newline[0] != vocabulary.missing_id:
         return newline
     return random.integers(0, len(vocabulary.symbols), 1)
-
-
-def read(
-    model: LanguageModel, ids: Array, states: LayerStates, buffers: Buffers
-) -> tuple[Array, LayerStates]:
-    """Run a model over ids (T, B), T >= 1; return the last logits (B, V) and the states."""
-    for start in range(0, len(ids), PRIME_WINDOW):
-        logits, states, _ = model.logits(ids[start : start + PRIME_WINDOW], states, buffers=buffers)
-    return logits[-ids.shape[1] :], states
 
 
 def until(stop: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -72,10 +72,11 @@ def evaluate(
     with single_thread():
         if B > 1:
             warm_up = starts + np.arange(-WARM_UP, 0)[:, None]
-            for window in np.split(warm_up.clip(0), range(T, WARM_UP, T)):
+            for window in np.split(warm_up.clip(0, N - 1), range(T, WARM_UP, T)):
                 _, states, _ = model.logits(ids[window], states, buffers=buffers)
-            for state in (state for layer in states for state in layer):
-                state[0] = 0  # the first stream is the text's beginning
+            for layer in states:
+                for state in layer:
+                    state[0] = 0  # the first stream is the text's beginning
         for begin in range(0, length, T):
             at = starts + np.arange(begin, min(begin + T, length))[:, None]
             scored = at < ends

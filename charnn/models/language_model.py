@@ -20,7 +20,7 @@ from charnn.config import ModelConfig
 from charnn.nn import initializers
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell, States
-from charnn.nn.layers import affine, affine_backward, dropout, project, project_ids
+from charnn.nn.layers import affine, dropout, project, project_ids
 from charnn.nn.losses import cross_entropy
 from charnn.nn.parameters import Parameters
 from charnn.nn.recurrent import unroll
@@ -85,8 +85,8 @@ class LanguageModel:
                 initializers.glorot(array, random, gain=OUTPUT_GAIN)
             elif name.startswith("W_"):
                 initializers.glorot(array, random)
-            elif name == "b_h" and config.cell == "lstm":
-                array[cell.gates.index("f")] = config.forget_bias
+            elif name == "b_h":
+                array.T[...] = [cell.initial_bias(gate, config.forget_bias) for gate in cell.gates]
         return cls(config, vocab_size, parameters)
 
     @property
@@ -131,10 +131,10 @@ class LanguageModel:
         h, final, backward_layers = self.hidden(ids, states, random=random, buffers=buffers)
         top = h.reshape(ids.size, -1)
         W_hy = self.parameters["W_hy"]
-        logits = affine(top, W_hy, self.parameters["b_y"])
+        logits, backward_affine = affine(top, W_hy, self.parameters["b_y"])
 
         def backward(d_logits: Array, gradients: Parameters) -> LayerStates:
-            d_top, dW_hy, db_y = affine_backward(d_logits, top, W_hy)
+            d_top, dW_hy, db_y = backward_affine(d_logits)
             gradients["W_hy"][...] += dW_hy
             gradients["b_y"][...] += db_y
             return backward_layers(d_top.reshape(h.shape), gradients)
@@ -154,7 +154,6 @@ class LanguageModel:
         Returns h, the states after the window, and `backward(dh, gradients)`, as `logits` does.
         """
         buffers = buffers or Buffers()
-        rate = self.config.dropout if random is not None else 0.0
         numbers = range(1, self.config.num_layers + 1)
         backward_project, backward_unroll, backward_dropout = {}, {}, {}
         final = []
@@ -166,8 +165,8 @@ class LanguageModel:
                 self.cell, a, states[number - 1], weights, buffers, name
             )
             final.append(after)
-            if rate and random is not None:
-                h, backward_dropout[number] = dropout(h, rate, random, buffers, name)
+            if random is not None and self.config.dropout:
+                h, backward_dropout[number] = dropout(h, self.config.dropout, random, buffers, name)
             if number < self.config.num_layers:
                 weights = self.layer_parameters(self.parameters, number + 1)
                 name = f"{layer_name(number + 1)}/"
@@ -199,19 +198,23 @@ class LanguageModel:
         *,
         random: np.random.Generator | None = None,
         buffers: Buffers | None = None,
+        symbols: int | None = None,
     ) -> tuple[float, LayerStates, LossBackward]:
         """Return the mean loss of a window in nats per symbol: inputs and targets (T, B).
 
         With it come the states after the window, and `backward(gradients)`, which adds the
-        gradients of all parameters and returns those of the initial states.
+        gradients of all parameters and returns those of the initial states. Where the window is a
+        part of a larger one, `symbols` is the number of the whole's targets, and the loss is the
+        part's share of the whole's mean.
         """
         logits, final, backward_logits = self.logits(inputs, states, random=random, buffers=buffers)
+        symbols = symbols or targets.size
         losses, backward_losses = cross_entropy(logits, targets.reshape(-1))
 
         def backward(gradients: Parameters) -> LayerStates:
-            return backward_logits(backward_losses(1 / len(losses)), gradients)
+            return backward_logits(backward_losses(1 / symbols), gradients)
 
-        return float(losses.mean(dtype=np.float64)), final, backward
+        return float(losses.sum(dtype=np.float64)) / symbols, final, backward
 
 
 def adopt_weights(model: LanguageModel, source: LanguageModel, symbols: Mapping[int, int]) -> None:

@@ -69,6 +69,10 @@ class Cell(ABC):
         G = len(self.gates)
         return {"W_xh": (G, inputs, hidden), "W_hh": (G, hidden, hidden), "b_h": (G, hidden)}
 
+    def initial_bias(self, gate: str, forget_bias: float) -> float:
+        """Return the bias that a gate starts with."""
+        return 0.0
+
     @abstractmethod
     def step(
         self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights

@@ -9,6 +9,7 @@ zero from turning the difference's rounding, about 1e-16 |f| / epsilon, into a l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,8 +36,9 @@ class Comparison:
 
 def relative_error(analytic: float, numeric: float) -> float:
     """Return `|a - n| / max(|a| + |n|, floor)`; infinite where either is not a number."""
+    analytic, numeric = float(analytic), float(numeric)
     error = abs(analytic - numeric) / max(abs(analytic) + abs(numeric), FLOOR)
-    return error if np.isfinite(error) else np.inf
+    return error if math.isfinite(error) else math.inf
 
 
 def check_coordinates(

@@ -16,6 +16,7 @@ from charnn.nn.buffers import Buffers
 from charnn.nn.cell import outer_products
 from charnn.nn.products import BlockedWeights
 
+AffineBackward: TypeAlias = Callable[[Array], tuple[Array, Array, Array]]
 InputBackward: TypeAlias = Callable[[Array, Arrays], None]
 DenseBackward: TypeAlias = Callable[[Array, Arrays], Array]
 
@@ -56,6 +57,7 @@ def project_one_hot(
     def backward(da: Array, gradients: Arrays) -> None:
         symbols, one_hot = one_hot_columns(ids, da.dtype)
         gradients["W_xh"][:, symbols] += outer_products(one_hot, da)
+        gradients["b_h"][...] += bias_gradient(da)
 
     return a, backward
 
@@ -90,12 +92,19 @@ def project(
 
     def backward(da: Array, gradients: Arrays) -> Array:
         gradients["W_xh"][...] += outer_products(x, da)
+        gradients["b_h"][...] += bias_gradient(da)
         dx = np.zeros((T * B, D), x.dtype)
         for da_gate, W_gate in zip(da, W_xh, strict=True):
             dx += da_gate.reshape(T * B, H) @ W_gate.T
         return dx.reshape(x.shape)
 
     return a, backward
+
+
+def bias_gradient(da: Array) -> Array:
+    """Return the sum over time and batch: da (G, T, B, H) -> (G, H)."""
+    total: Array = da.sum(axis=(1, 2))
+    return total
 
 
 def dropout(
@@ -105,7 +114,7 @@ def dropout(
 
     The mask compares 16 random bits with the rate, so the rate is met to 1 / 65,536.
     """
-    threshold = round(rate * 65_536)
+    threshold = min(round(rate * 65_536), 65_535)
     bits = random.integers(0, 65_536, x.shape, np.uint16)
     mask = buffers.array(f"{name}mask", x.shape, x.dtype)
     np.multiply(bits >= threshold, x.dtype.type(65_536 / (65_536 - threshold)), out=mask)
@@ -118,13 +127,15 @@ def dropout(
     return out, backward
 
 
-def affine(x: Array, W: Array, b: Array) -> Array:
-    """`y = x W + b`: x (..., H), W (H, V), b (V,) -> y (..., V)."""
+def affine(x: Array, W: Array, b: Array) -> tuple[Array, AffineBackward]:
+    """`y = x W + b`: x (N, H), W (H, V), b (V,) -> y (N, V).
+
+    `backward(dy)` returns the gradients of x, W and b.
+    """
     y: Array = x @ W
     y += b
-    return y
 
+    def backward(dy: Array) -> tuple[Array, Array, Array]:
+        return dy @ W.T, x.T @ dy, dy.sum(axis=0)
 
-def affine_backward(dy: Array, x: Array, W: Array) -> tuple[Array, Array, Array]:
-    """Return the gradients of x, W and b: dy (N, V), x (N, H) -> (N, H), (H, V), (V,)."""
-    return dy @ W.T, x.T @ dy, dy.sum(axis=0)
+    return y, backward

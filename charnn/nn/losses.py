@@ -26,7 +26,8 @@ def softmax(logits: Array) -> Array:
 def cross_entropy(logits: Array, targets: Array) -> tuple[Array, LossBackward]:
     """Loss of each row: logits (N, V), which is overwritten; targets (N,) -> losses (N,) in nats.
 
-    `backward(scale)` returns the gradient of `scale * losses.sum()` by the logits, (N, V).
+    `backward(scale)` returns the gradient of `scale * losses.sum()` by the logits, (N, V), in the
+    same memory, so it can be called once.
     """
     rows = np.arange(len(targets))
     logits -= logits.max(axis=1, keepdims=True)

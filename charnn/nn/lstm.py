@@ -37,6 +37,10 @@ class LSTM(Cell):
     states = ("h", "c")
     memory = ("tanh_c",)
 
+    def initial_bias(self, gate: str, forget_bias: float) -> float:
+        """Return `forget_bias` for the forget gate, so that it begins by remembering."""
+        return forget_bias if gate == "f" else 0.0
+
     def step(
         self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
     ) -> StepBackward:

@@ -47,6 +47,8 @@ def unroll(
     states = [window(state, T + 1, B, H) for state in cell.states]  # [t + 1] is the state after t
     memory = [window(kept, T, B, H) for kept in cell.memory]
     for state, before in zip(states, initial, strict=True):
+        if before.shape != (B, H):
+            raise ValueError(f"an initial state has shape {before.shape}, but (B, H) is {(B, H)}")
         state[0] = before
     W = RecurrentWeights(weights, B)
     rows = [tuple(state[t] for state in states) for t in range(T + 1)]
@@ -60,7 +62,6 @@ def unroll(
             d_states = (d_states[0] + dh[t], *d_states[1:])
             d_states = backward_steps[t](d_states, da[:, t])
         cell.recurrent_gradients(states[0][:T], da, tuple(memory), gradients)
-        gradients["b_h"][...] += da.sum(axis=(1, 2))
         return da, d_states
 
     return states[0][1:], tuple(state.copy() for state in rows[T]), backward

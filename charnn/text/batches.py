@@ -14,6 +14,7 @@ import numpy as np
 from charnn.arrays import Array
 from charnn.errors import CorpusError
 
+ALL = slice(None)
 EVERYTHING = frozenset({"batch_size", "seq_length"})
 
 
@@ -35,11 +36,19 @@ class Streams:
         """Windows of an epoch."""
         return -(-self.length // self.seq_length)
 
-    def window(self, number: int) -> tuple[Array, Array]:
-        """Return the inputs and targets of window `number` (from 0), (T, B) each."""
+    def symbols(self, number: int) -> int:
+        """Return how many symbols window `number` predicts: T x B."""
+        return self.batch_size * min(self.seq_length, self.length - number * self.seq_length)
+
+    def window(self, number: int, columns: slice = ALL) -> tuple[Array, Array]:
+        """Return the inputs and targets of window `number` (from 0), (T, B) each.
+
+        `columns` chooses some of the B streams.
+        """
         start = number * self.seq_length
         steps = min(self.seq_length, self.length - start)
-        at = np.arange(self.batch_size) * self.length + start + np.arange(steps)[:, None]
+        streams = np.arange(self.batch_size)[columns]
+        at = streams * self.length + start + np.arange(steps)[:, None]
         return self.ids[at], self.ids[at + 1]
 
 

@@ -1,137 +1,24 @@
-"""Files to ids: plain or gzip-compressed text, standard input, one file after the other.
-
-Text is read in blocks and decoded incrementally, and nothing is changed on the way: line endings,
-a byte-order mark and NUL are characters like any other.
-"""
+"""A corpus: a text as ids, cut into contiguous parts for training, validation and test."""
 
 from __future__ import annotations
 
-import codecs
-import gzip
+import atexit
 import hashlib
-import sys
-import tempfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any
 
 import numpy as np
 
 from charnn.arrays import Array
 from charnn.config import DataConfig
 from charnn.errors import CorpusError
-from charnn.text.vocabulary import Vocabulary, count_code_points
-
-BLOCK = 1 << 20  # bytes
-STANDARD_INPUT = "-"
-
-
-class TextFiles:
-    """The text of some files, readable more than once; `-` is standard input, kept on disk."""
-
-    def __init__(self, names: Sequence[str], encoding: str = "utf-8") -> None:
-        """Check that every file can be opened. Raises CorpusError."""
-        self.names = list(names)
-        self.encoding = find_encoding(encoding)
-        self._standard_input: IO[bytes] | None = None
-        if self.names.count(STANDARD_INPUT) > 1:
-            raise CorpusError("standard input (-) can be read once only; give - a single time.")
-        for name in self.names:
-            with self._open(name):
-                pass
-
-    @property
-    def name(self) -> str:
-        """A short name for the whole: the first file's, without its folder and endings."""
-        first = self.names[0]
-        if first == STANDARD_INPUT:
-            return "stdin"
-        return Path(first).name.removesuffix(".gz").split(".")[0] or "corpus"
-
-    def blocks(self) -> Iterator[str]:
-        """Yield the text, decoded, in pieces of about a million characters. Raises CorpusError."""
-        for name in self.names:
-            decoder = self.encoding.incrementaldecoder()
-            for offset, block, last in self._raw_blocks(name):
-                pending = len(decoder.getstate()[0])
-                try:
-                    text = decoder.decode(block, final=last)
-                except UnicodeDecodeError as error:
-                    where = offset - pending + error.start
-                    raise CorpusError(
-                        f"corpus '{name}' is not {self.encoding.name.upper()}: byte "
-                        f"0x{error.object[error.start]:02x} at offset {where:,}; name its encoding "
-                        "with --encoding (latin-1 reads anything), or use --tokens bytes."
-                    ) from error
-                if text:
-                    yield text
-
-    def raw(self) -> Iterator[bytes]:
-        """Yield the bytes of the files, unpacked, in blocks. Raises CorpusError."""
-        for name in self.names:
-            for _, block, _ in self._raw_blocks(name):
-                yield block
-
-    def _raw_blocks(self, name: str) -> Iterator[tuple[int, bytes, bool]]:
-        """Yield (offset, block, whether it is the last)."""
-        offset = 0
-        with self._open(name) as file:
-            while True:
-                try:
-                    block = file.read(BLOCK)
-                except (OSError, EOFError, zlib.error) as error:
-                    raise CorpusError(
-                        f"corpus '{name}' cannot be read after byte {offset:,} ({error}); "
-                        "check the file."
-                    ) from error
-                yield offset, block, not block
-                offset += len(block)
-                if not block:
-                    return
-
-    def _open(self, name: str) -> IO[bytes]:
-        if name == STANDARD_INPUT:
-            return self._rewound_standard_input()
-        path = Path(name)
-        if path.is_dir():
-            raise CorpusError(f"corpus '{name}' is a folder; give the files in it.")
-        try:
-            if path.suffix == ".gz":
-                return cast("IO[bytes]", gzip.open(path))
-            return path.open("rb")
-        except OSError as error:
-            raise CorpusError(
-                f"corpus '{name}' cannot be read ({error.strerror}); check the path."
-            ) from error
-
-    def _rewound_standard_input(self) -> IO[bytes]:
-        """Return standard input's bytes from the beginning; the first call copies them to disk."""
-        if self._standard_input is None:
-            self._standard_input = tempfile.NamedTemporaryFile(prefix="charnn-")  # noqa: SIM115
-            while block := sys.stdin.buffer.read(BLOCK):
-                self._standard_input.write(block)
-        self._standard_input.seek(0)
-        return cast(IO[bytes], Unclosed(self._standard_input))
-
-
-class Unclosed:
-    """A file that a `with` block does not close."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        """Read at most `size` bytes."""
-        return self._file.read(size)
-
-    def __enter__(self) -> Unclosed:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
+from charnn.text.cache import Entry, cache_folder, entry_name
+from charnn.text.source import TextFiles, ignore, quoted
+from charnn.text.vocabulary import CODE_POINTS, Vocabulary, count_code_points
 
 
 @dataclass(frozen=True)
@@ -147,6 +34,7 @@ class Corpus:
     test: Array
     unknown: int  # how many characters became the unknown symbol
     fingerprint: str  # SHA-256 of the ids
+    path: Path  # of the file that the ids are mapped from
 
     @property
     def parts(self) -> dict[str, int]:
@@ -155,22 +43,27 @@ class Corpus:
 
 
 def read_corpus(
-    names: Sequence[str], config: DataConfig, vocabulary: Vocabulary | None = None
+    names: Sequence[str],
+    config: DataConfig,
+    vocabulary: Vocabulary | None = None,
+    advance: Callable[[int], None] = ignore,
 ) -> Corpus:
     """Read files into ids. Without `vocabulary` the text's own is built, as `config` says.
 
-    Raises CorpusError, and VocabularyError where `--min-count` keeps no character.
+    `advance` is told the bytes of each block that is read. Raises CorpusError, and VocabularyError
+    where `--min-count` keeps no character.
     """
-    files = TextFiles(names, config.encoding)
+    files = TextFiles(names, config.encoding, advance)
     if vocabulary is None:
         vocabulary = make_vocabulary(files, config)
-    ids, outside, fingerprint = encode(files, vocabulary)
-    if outside and not vocabulary.unknown:
-        symbol = next(iter(outside))
+    encoded = encode(files, vocabulary)
+    if encoded.outside and not vocabulary.unknown:
+        symbol = next(iter(encoded.outside))
         raise CorpusError(
             f"corpus {quoted(names)} has {symbol!r} (U+{ord(symbol):04X}), which is not in the "
             "vocabulary; make one with an unknown symbol (--min-count 2), or from this text too."
         )
+    ids = encoded.ids
     check_length(names, ids, vocabulary)
     N = len(ids)
     test_start = N - int(N * config.test_fraction)
@@ -183,8 +76,9 @@ def read_corpus(
         train=ids[:val_start],
         val=ids[val_start:test_start],
         test=ids[test_start:],
-        unknown=outside.total(),
-        fingerprint=fingerprint,
+        unknown=encoded.outside.total(),
+        fingerprint=encoded.fingerprint,
+        path=encoded.path,
     )
 
 
@@ -196,9 +90,9 @@ def read_for_scoring(
     Those are the unknown symbol in the ids, or left out of them where there is none. Raises
     CorpusError.
     """
-    ids, outside, _ = encode(TextFiles(names, encoding), vocabulary)
-    check_length(names, ids, vocabulary)
-    return ids, outside
+    encoded = encode(TextFiles(names, encoding), vocabulary)
+    check_length(names, encoded.ids, vocabulary)
+    return encoded.ids, encoded.outside
 
 
 def check_length(names: Sequence[str], ids: Array, vocabulary: Vocabulary) -> None:
@@ -223,10 +117,28 @@ def make_vocabulary(files: TextFiles, config: DataConfig) -> Vocabulary:
         return vocabulary
     if config.tokens == "bytes":
         return Vocabulary.of_bytes()
-    counts = count_code_points(files.blocks())
+    counts = count_characters(files)
     if not counts.any():
         raise CorpusError(f"corpus {quoted(files.names)} is empty; give more text.")
     return Vocabulary.from_counts(counts, config.min_count)
+
+
+def count_characters(files: TextFiles) -> Array:
+    """Return how often each code point occurs, (0x110000,), from the cache if it is there."""
+    entry = Entry(entry_name(["counts", files.signature()]))
+    record = entry.use() if files.cacheable else None
+    if record is None:
+        counts = count_code_points(files.blocks())
+        if files.cacheable:
+            found = np.flatnonzero(counts)
+            pairs = [found.tolist(), counts[found].tolist()]
+            with suppress(OSError):
+                entry.write({"source": files.names, "counts": pairs})
+        return counts
+    counts = np.zeros(CODE_POINTS, np.int64)
+    points, numbers = record["counts"]
+    counts[points] = numbers
+    return counts
 
 
 def count_symbols(files: TextFiles, vocabulary: Vocabulary) -> Array:
@@ -238,44 +150,62 @@ def count_symbols(files: TextFiles, vocabulary: Vocabulary) -> Array:
     return counts[: len(vocabulary)]
 
 
-def encode(files: TextFiles, vocabulary: Vocabulary) -> tuple[Array, Counter[str], str]:
-    """Return a text's ids, its characters that the vocabulary lacks, counted, and a fingerprint.
+@dataclass(frozen=True)
+class Encoded:
+    """A text as ids, mapped from a file."""
 
-    Those characters are the unknown symbol in the ids, or left out where there is none. The ids
-    lie in a temporary file and are mapped into memory, so a long text takes little of it.
+    ids: Array
+    path: Path
+    outside: Counter[str]  # characters that the vocabulary lacks
+    fingerprint: str  # SHA-256 of the ids
+
+
+def encode(files: TextFiles, vocabulary: Vocabulary) -> Encoded:
+    """Return a text's ids, from the cache if they are there.
+
+    Characters that the vocabulary lacks are the unknown symbol, or left out where there is none.
+    Raises CorpusError.
     """
+    entry = Entry(entry_name([files.signature(), vocabulary.to_json()]))
+    record = entry.use() if files.cacheable else None
+    if record is None:
+        try:
+            with entry.writing_ids() as file:
+                record = encode_blocks(files, vocabulary, file)
+            entry.write(record)
+        except OSError as error:
+            raise CorpusError(
+                f"the encoded text cannot be kept in '{cache_folder()}' ({error.strerror}); free "
+                "space there, or name another folder in CHARNN_CACHE."
+            ) from error
+    if not files.cacheable:
+        atexit.register(entry.remove)
+    ids = (
+        np.memmap(entry.ids_path, vocabulary.id_dtype, "r")
+        if record["bytes"]
+        else np.zeros(0, vocabulary.id_dtype)
+    )
+    return Encoded(ids, entry.ids_path, Counter(record["outside"]), record["fingerprint"])
+
+
+def encode_blocks(files: TextFiles, vocabulary: Vocabulary, file: IO[bytes]) -> dict[str, Any]:
+    """Write a text's ids to a file and return the record of its cache entry."""
     outside: Counter[str] = Counter()
     fingerprint = hashlib.sha256()
-    with tempfile.TemporaryFile(prefix="charnn-") as file:
-        for block in files.raw() if vocabulary.tokens == "bytes" else files.blocks():
-            ids = vocabulary.encode_block(block)
-            if isinstance(block, str):
-                missing = ids == vocabulary.missing_id
-                if missing.any():
-                    outside.update(block[at] for at in np.flatnonzero(missing))
-                    ids = ids if vocabulary.unknown else ids[~missing]
-            fingerprint.update(ids.data)
-            file.write(ids.data)
-        if not file.tell():
-            return np.zeros(0, vocabulary.id_dtype), outside, fingerprint.hexdigest()
-        file.flush()
-        return np.memmap(file, vocabulary.id_dtype, "r"), outside, fingerprint.hexdigest()
-
-
-def find_encoding(name: str) -> codecs.CodecInfo:
-    """Return the codec of a text encoding. Raises CorpusError."""
-    try:
-        info = codecs.lookup(name)
-    except LookupError:
-        info = None
-    if info is None or not getattr(info, "_is_text_encoding", True):
-        raise CorpusError(
-            f"encoding {name!r} is unknown; give one that Python knows, such as utf-8, latin-1, "
-            "cp1252 or utf-16."
-        )
-    return info
-
-
-def quoted(names: Sequence[str]) -> str:
-    """Return file names as a sentence shows them."""
-    return ", ".join(f"'{name}'" for name in names)
+    size = 0
+    for block in files.raw() if vocabulary.tokens == "bytes" else files.blocks():
+        ids = vocabulary.encode_block(block)
+        if isinstance(block, str):
+            missing = ids == vocabulary.missing_id
+            if missing.any():
+                outside.update(block[at] for at in np.flatnonzero(missing))
+                ids = ids if vocabulary.unknown else ids[~missing]
+        fingerprint.update(ids.data)
+        file.write(ids.data)
+        size += ids.nbytes
+    return {
+        "source": files.names,
+        "bytes": size,
+        "outside": outside,
+        "fingerprint": fingerprint.hexdigest(),
+    }

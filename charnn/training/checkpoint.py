@@ -86,7 +86,11 @@ class CorpusRecord:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with its vocabulary and history; with `optimizer` and `states` it can be resumed."""
+    """A model with its vocabulary and history; with `optimizer` and `states` it can be resumed.
+
+    `average` is the moving average of the parameters (P,), where one is kept: then that is the
+    model. A checkpoint that cannot be resumed holds it as its parameters.
+    """
 
     config: Config
     vocabulary: Vocabulary
@@ -95,6 +99,7 @@ class Checkpoint:
     corpus: CorpusRecord
     optimizer: Arrays | None = None
     states: LayerStates | None = None
+    average: Array | None = None
     provenance: dict[str, str] = field(
         default_factory=lambda: {
             "charnn": __version__,
@@ -106,7 +111,15 @@ class Checkpoint:
 
     @property
     def model(self) -> LanguageModel:
-        """The language model."""
+        """The language model: what is evaluated and sampled."""
+        parameters = self.parameters
+        if self.average is not None:
+            parameters = Parameters(parameters.shapes, flat=self.average)
+        return LanguageModel(self.config.model, len(self.vocabulary), parameters)
+
+    @property
+    def trained_model(self) -> LanguageModel:
+        """The language model with the weights that training goes on from."""
         return LanguageModel(self.config.model, len(self.vocabulary), self.parameters)
 
 
@@ -123,6 +136,8 @@ def expected_arrays(config: Config, vocab_size: int, resumable: bool) -> dict[st
         size = sum(math.prod(shape) for shape in parameters.values())
         optimizer = OPTIMIZERS[config.training.optimizer]
         shapes |= {f"optimizer/{slot}": (size,) for slot in optimizer.slots}
+        if config.training.average is not None:
+            shapes["average"] = (size,)
         model = LanguageModel(config.model, vocab_size, Parameters({}))
         states = model.state_shapes(config.training.batch_size)
         shapes |= {f"state/{name}": shape for name, shape in states.items()}
@@ -135,6 +150,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     arrays = {f"parameters/{name}": array for name, array in checkpoint.parameters.items()}
     if checkpoint.optimizer is not None and checkpoint.states is not None:
         arrays |= {f"optimizer/{slot}": array for slot, array in checkpoint.optimizer.items()}
+        if checkpoint.average is not None:
+            arrays["average"] = checkpoint.average
         names = checkpoint.model.state_shapes(1)
         flat = (state for layer in checkpoint.states for state in layer)
         arrays |= {f"state/{name}": state for name, state in zip(names, flat, strict=True)}
@@ -260,6 +277,7 @@ def assemble(
         ]
         if meta["resumable"]
         else None,
+        average=arrays.get("average"),
         provenance=meta["provenance"],
     )
 

@@ -5,7 +5,7 @@ What a text is too short for is adapted, and said in a note, unless it was asked
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from charnn.errors import ConfigError, RunError
 from charnn.models.language_model import LanguageModel, adopt_weights
 from charnn.options import Value
 from charnn.text.batches import fit_streams
-from charnn.text.corpus import STANDARD_INPUT, Corpus, TextFiles, make_vocabulary, read_corpus
+from charnn.text.corpus import Corpus, make_vocabulary, read_corpus
+from charnn.text.source import STANDARD_INPUT, TextFiles, ignore
 from charnn.text.vocabulary import Vocabulary
 from charnn.training.checkpoint import LAST, Checkpoint, load_checkpoint
 from charnn.training.events import Event
+from charnn.training.parallel import default_shards
 from charnn.training.run_folder import RunFolder
 from charnn.training.trainer import Trainer
 
@@ -51,12 +53,13 @@ def new_run(
     write: bool = True,
     force: bool = False,
     init_from: Path | None = None,
+    advance: Callable[[int], None] = ignore,
 ) -> Run:
     """Prepare a new run on `files` in the folder `out`, by default `runs/<corpus>-<cell>`.
 
     `fixed` names the options that were asked for, which are not adapted; `init_from` is a
-    checkpoint whose weights to start from; with `write` off there is no folder. Raises
-    CorpusError, ConfigError, CheckpointError, RunError.
+    checkpoint whose weights to start from; with `write` off there is no folder; `advance` is told
+    the bytes read of the files. Raises CorpusError, ConfigError, CheckpointError, RunError.
     """
     source = load_checkpoint(init_from) if init_from is not None else None
     if source is not None:
@@ -68,11 +71,13 @@ def new_run(
         folder.check_free(force)
     vocabulary = None
     if source is not None and config.data.vocab is None:
-        own = make_vocabulary(TextFiles(files, config.data.encoding), config.data)
+        own = make_vocabulary(TextFiles(files, config.data.encoding, advance), config.data)
         vocabulary = union(own, source.vocabulary)
-    corpus = read_corpus(files, config.data, vocabulary)
+    corpus = read_corpus(files, config.data, vocabulary, advance)
     config, notes = adapted(config, corpus, fixed)
     size = len(corpus.vocabulary)
+    if config.training.shards is None:
+        config = config.replace(shards=default_shards(config, size))
     model = LanguageModel.initialized(config.model, size, config.training.seed)
     if source is not None:
         adopt_weights(model, source.model, shared_ids(corpus.vocabulary, source.vocabulary))
@@ -103,7 +108,7 @@ def resume_run(
             f"charnn train --resume {path} FILE"
         )
     corpus = read_corpus(files, config.data, checkpoint.vocabulary)
-    trainer = Trainer(config, corpus, checkpoint.model, folder, resume_from=checkpoint)
+    trainer = Trainer(config, corpus, checkpoint.trained_model, folder, resume_from=checkpoint)
     folder.forget_after(checkpoint.progress.update)
     folder.write_config(config)
     return Run(trainer, [])

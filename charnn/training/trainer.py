@@ -8,7 +8,7 @@
 
 Teacher forcing: the input at t + 1 is the text's own symbol, whatever the model predicted.
 
-All randomness of an update is drawn from a generator seeded by (seed, update), and everything
+All randomness of an update is drawn from generators seeded by (seed, update, shard), and everything
 else that a run needs is in its checkpoint, so a resumed run makes exactly the same updates.
 """
 
@@ -27,7 +27,7 @@ from charnn.errors import DivergenceError, RunError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel, LayerStates
 from charnn.nn.blas import single_thread
-from charnn.nn.buffers import Buffers
+from charnn.nn.parameters import Parameters
 from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus
@@ -49,6 +49,7 @@ from charnn.training.events import (
     Started,
     Step,
 )
+from charnn.training.parallel import IdsFile, Shards
 from charnn.training.run_folder import RunFolder
 from charnn.training.schedules import learning_rate
 
@@ -64,6 +65,7 @@ class Snapshot:
     parameters: Array
     optimizer: dict[str, Array]
     states: LayerStates
+    average: Array | None
 
 
 class Trainer:
@@ -85,19 +87,24 @@ class Trainer:
         self.config = config
         self.corpus = corpus
         self.folder = folder
-        self.model = model
-        self.streams = Streams(corpus.train, training.batch_size, training.seq_length)
+        source = IdsFile(str(corpus.path), corpus.train.dtype.str, 0, len(corpus.train))
+        self.shards = Shards(config, model, corpus.train, source)
+        self.model = model = self.shards.model
+        self.streams = self.shards.streams
         self.total = total_updates(config, self.streams)
         self.optimizer = OPTIMIZERS[training.optimizer](
             training, model.parameters.flat.size, model.parameters.flat.dtype
         )
-        self.gradients = model.parameters.zeros_like()
-        self.states = model.zero_states(training.batch_size)
         self.progress = Progress()
+        self.average: Array | None = None
+        self.evaluated = model  # the model that is evaluated and sampled
+        if training.average is not None:
+            self.average = model.parameters.flat.copy()
+            averaged = Parameters(model.parameters.shapes, flat=self.average)
+            self.evaluated = LanguageModel(config.model, model.vocab_size, averaged)
         self.best_parameters = model.parameters.flat.copy()
         self.stop_requested = False
         self.interrupted = False
-        self._buffers = Buffers()
         if resume_from is not None:
             self._restore_checkpoint(resume_from)
         self._good = self._snapshot()
@@ -114,10 +121,13 @@ class Trainer:
         Raises DivergenceError after `max_rollbacks` returns to the last good state, and RunError
         where the run folder cannot be written.
         """
-        for event in self._run():
-            if self.folder is not None:
-                self.folder.record(event)
-            yield event
+        try:
+            for event in self._run():
+                if self.folder is not None:
+                    self.folder.record(event)
+                yield event
+        finally:
+            self.shards.close()
 
     def _run(self) -> Iterator[Event]:
         progress = self.progress
@@ -137,7 +147,7 @@ class Trainer:
                     yield from self._save()
                     break
                 try:
-                    yield self._step()
+                    yield self.step()
                     if self._evaluation_due():
                         yield self._evaluate()
                         yield from self._save()
@@ -159,31 +169,22 @@ class Trainer:
         )
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _step(self) -> Step:
+    def step(self) -> Step:
         """Make one update. Raises FloatingPointError where the loss or gradient is not finite."""
         began = time.perf_counter()
-        progress, training = self.progress, self.config.training
+        progress = self.progress
         epoch, window = divmod(progress.update, self.streams.windows)
-        if window == 0:
-            self.states = self.model.zero_states(self.streams.batch_size)
-        inputs, targets = self.streams.window(window)
-        self.gradients.flat[:] = 0
-        loss, self.states, backward = self.model.loss(
-            inputs,
-            targets,
-            self.states,
-            random=np.random.default_rng((training.seed, progress.update)),
-            buffers=self._buffers,
-        )
-        backward(self.gradients)
+        loss = self.shards.compute(progress.update)
         norm = self._clip()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise FloatingPointError(f"the loss is {loss}, the gradient's norm {norm}")
         rate = self._learning_rate()
         progress.update += 1
         self.optimizer.update(
-            self.model.parameters.flat, self.gradients.flat, rate, progress.update
+            self.model.parameters.flat, self.shards.gradients.flat, rate, progress.update
         )
+        if self.average is not None:
+            self._update_average(self.average)
         weight = max(SMOOTHING, 1 / progress.update)
         before = loss if progress.smoothed_loss is None else progress.smoothed_loss
         progress.smoothed_loss = before + weight * (loss - before)
@@ -195,13 +196,19 @@ class Trainer:
             progress.smoothed_loss,
             norm,
             rate,
-            inputs.size,
+            self.streams.symbols(window),
             progress.seconds,
         )
 
+    def _update_average(self, average: Array) -> None:
+        """`average <- d average + (1 - d) p`; d grows to its value over the first updates."""
+        decay = self.config.training.average or 0.0
+        update = self.progress.update
+        average -= (1 - min(decay, update / (update + 10))) * (average - self.model.parameters.flat)
+
     def _clip(self) -> float:
         """Clip the gradients as configured and return their global norm before it."""
-        training, flat = self.config.training, self.gradients.flat
+        training, flat = self.config.training, self.shards.gradients.flat
         norm = global_norm(flat)
         if training.clip_value is not None:
             clip_by_value(flat, training.clip_value)
@@ -232,7 +239,7 @@ class Trainer:
         if improved:
             progress.best_loss, progress.best_update = loss, progress.update
             progress.stale = progress.plateau = 0
-            self.best_parameters[:] = self.model.parameters.flat
+            self.best_parameters[:] = self.evaluated.parameters.flat
         else:
             progress.stale += 1
             progress.plateau += 1
@@ -254,7 +261,7 @@ class Trainer:
 
     def _loss_on(self, ids: Array) -> float | None:
         """Return the loss on a part of the corpus, or None where it is too short to have one."""
-        return evaluate(self.model, ids).nats_per_symbol if len(ids) > 1 else None
+        return evaluate(self.evaluated, ids).nats_per_symbol if len(ids) > 1 else None
 
     def _test(self) -> float | None:
         """Return the best weights' loss on the test part."""
@@ -276,7 +283,7 @@ class Trainer:
         last = self.checkpoint()
         if self.progress.update == self.progress.best_update:
             best = Checkpoint(
-                last.config, last.vocabulary, last.parameters, last.progress, last.corpus
+                last.config, last.vocabulary, last.model.parameters, last.progress, last.corpus
             )
             yield Saved(self.progress.update, self.folder.save(BEST, best))
         yield Saved(self.progress.update, self.folder.save(LAST, last))
@@ -291,7 +298,8 @@ class Trainer:
             self.progress,
             CorpusRecord(corpus.name, corpus.files, corpus.fingerprint, corpus.parts),
             self.optimizer.state,
-            self.states,
+            self.shards.states,
+            self.average,
         )
 
     def _snapshot(self) -> Snapshot:
@@ -299,7 +307,8 @@ class Trainer:
             self.progress.copy(),
             self.model.parameters.flat.copy(),
             {slot: vector.copy() for slot, vector in self.optimizer.state.items()},
-            [tuple(state.copy() for state in layer) for layer in self.states],
+            [tuple(state.copy() for state in layer) for layer in self.shards.states],
+            None if self.average is None else self.average.copy(),
         )
 
     def _roll_back(self, reason: str) -> RolledBack:
@@ -318,7 +327,9 @@ class Trainer:
         self.model.parameters.flat[:] = good.parameters
         for slot, vector in self.optimizer.state.items():
             vector[:] = good.optimizer[slot]
-        self.states = good.states
+        self.shards.set_states(good.states)
+        if self.average is not None and good.average is not None:
+            self.average[:] = good.average
         if self.folder is not None:
             self.folder.forget_after(self.progress.update)
         factor = ROLLBACK_FACTOR**rollbacks
@@ -341,7 +352,9 @@ class Trainer:
             )
         for slot, vector in self.optimizer.state.items():
             vector[:] = checkpoint.optimizer[slot]
-        self.states = checkpoint.states
+        self.shards.set_states(checkpoint.states)
+        if self.average is not None and checkpoint.average is not None:
+            self.average[:] = checkpoint.average
         if self.folder is not None and self.folder.has(BEST):
             self.best_parameters[:] = load_checkpoint(self.folder.path / BEST).parameters.flat
 

@@ -10,7 +10,7 @@ from charnn.config import ModelConfig
 from charnn.nn import products
 from charnn.nn.buffers import Buffers
 from charnn.nn.gradcheck import TOLERANCE, check_gradients
-from charnn.nn.layers import affine, affine_backward, dropout, embed, project, project_one_hot
+from charnn.nn.layers import affine, dropout, embed, project, project_one_hot
 from charnn.nn.losses import cross_entropy
 from charnn.nn.recurrent import step
 
@@ -109,10 +109,10 @@ def test_affine(random):
     """Gradients of x, W and b of the output layer."""
     x, W, b = (random.standard_normal(shape) for shape in [(3, 4), (4, 5), (5,)])
     dy = random.standard_normal((3, 5))
-    dx, dW, db = affine_backward(dy, x, W)
+    dx, dW, db = affine(x, W, b)[1](dy)
 
     def value():
-        return float((affine(x, W, b) * dy).sum())
+        return float((affine(x, W, b)[0] * dy).sum())
 
     comparisons = check_gradients(value, {"x": x, "W": W, "b": b}, {"x": dx, "W": dW, "b": db})
     assert failing(comparisons) == set()
@@ -132,7 +132,7 @@ def test_dropout(random):
 
 
 def test_project(random):
-    """Gradients of a dense input x and of W_xh, all sizes different."""
+    """Gradients of a dense input x, of W_xh and of b_h, all sizes different."""
     T, G, B, D, H = 2, 4, 3, 5, 7
     x, W_xh, b_h = (random.standard_normal(shape) for shape in [(T, B, D), (G, D, H), (G, H)])
     da = random.standard_normal((G, T, B, H))
@@ -141,10 +141,10 @@ def test_project(random):
         a, _ = project(x, W_xh, b_h, Buffers())
         return float((a.swapaxes(0, 1) * da).sum())
 
-    gradients = {"W_xh": np.zeros_like(W_xh)}
+    gradients = {"W_xh": np.zeros_like(W_xh), "b_h": np.zeros_like(b_h)}
     _, backward = project(x, W_xh, b_h, Buffers())
     gradients["x"] = backward(da, gradients)
-    assert failing(check_gradients(value, {"x": x, "W_xh": W_xh}, gradients)) == set()
+    assert failing(check_gradients(value, {"x": x, "W_xh": W_xh, "b_h": b_h}, gradients)) == set()
 
 
 def test_project_one_hot(random):
@@ -157,10 +157,10 @@ def test_project_one_hot(random):
         a, _ = project_one_hot(IDS, W_xh, b_h, Buffers())
         return float((a.swapaxes(0, 1) * da).sum())
 
-    gradients = {"W_xh": np.zeros_like(W_xh)}
+    gradients = {"W_xh": np.zeros_like(W_xh), "b_h": np.zeros_like(b_h)}
     _, backward = project_one_hot(IDS, W_xh, b_h, Buffers())
     backward(da, gradients)
-    assert failing(check_gradients(value, {"W_xh": W_xh}, gradients)) == set()
+    assert failing(check_gradients(value, {"W_xh": W_xh, "b_h": b_h}, gradients)) == set()
 
 
 def test_embed(random):
@@ -178,7 +178,10 @@ def test_one_hot_gather_is_the_product_with_one_hot_vectors(random):
     G, V, H = 4, 5, 7
     W_xh, b_h = random.standard_normal((G, V, H)), random.standard_normal((G, H))
     da = random.standard_normal((G, *IDS.shape, H))
-    picked, multiplied = ({"W_xh": np.zeros_like(W_xh)} for _ in range(2))
+    weights = {"W_xh": W_xh, "b_h": b_h}
+    picked, multiplied = (
+        {name: np.zeros_like(weight) for name, weight in weights.items()} for _ in range(2)
+    )
     a_picked, backward_picked = project_one_hot(IDS, W_xh, b_h, Buffers())
     a_multiplied, backward_multiplied = project(np.eye(V)[IDS], W_xh, b_h, Buffers())
     backward_picked(da, picked)

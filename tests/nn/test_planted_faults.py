@@ -186,8 +186,8 @@ LAYER_FAULTS = [
         "W_hh",
     ),
     Fault(
-        "time: bias not summed over time",
-        "charnn.nn.recurrent",
+        "input: bias not summed over time",
+        "charnn.nn.layers",
         "da.sum(axis=(1, 2))",
         "da[:, -1].sum(axis=1)",
         "b_h",
@@ -230,7 +230,7 @@ MODEL_FAULTS = [
     Fault(
         "loss: sum in place of mean",
         "charnn.models.language_model",
-        "backward_losses(1 / len(losses))",
+        "backward_losses(1 / symbols)",
         "backward_losses(1.0)",
         "W_hy",
     ),

@@ -1,0 +1,63 @@
+"""Arrays in memory that several processes share.
+
+The memory is an open file without a name (on Windows, a named mapping), so nothing is left behind
+however its users end.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charnn.arrays import Array, Shape
+
+ALIGNMENT = 64  # bytes, a cache line
+
+
+class SharedArrays:
+    """Named float32 arrays, zero at first; `handle` is what another process attaches by."""
+
+    def __init__(self, shapes: Mapping[str, Shape], handle: str | None = None) -> None:
+        """Make the memory, or attach to that of `handle`, which was made with the same shapes."""
+        places, size = {}, 0
+        for name, shape in shapes.items():
+            places[name] = size
+            size += -(-math.prod(shape) * 4 // ALIGNMENT) * ALIGNMENT
+        self._memory, self.handle = self._map(max(size, 1), handle)
+        self._arrays = {
+            name: np.frombuffer(self._memory, np.float32, math.prod(shape), places[name]).reshape(
+                shape
+            )
+            for name, shape in shapes.items()
+        }
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        """File descriptors that a child process must inherit to attach."""
+        return () if os.name == "nt" else (int(self.handle),)
+
+    def _map(self, size: int, handle: str | None) -> tuple[mmap.mmap, str]:
+        if os.name == "nt":
+            name = handle or f"charnn-{os.getpid()}-{id(self)}"
+            windows: Any = mmap.mmap
+            return windows(-1, size, tagname=name), name
+        if handle is not None:
+            return mmap.mmap(int(handle), size), handle
+        in_memory = Path("/dev/shm")  # noqa: S108
+        folder = in_memory if os.access(in_memory, os.W_OK) else None
+        with tempfile.TemporaryFile(prefix="charnn-", dir=folder) as file:
+            file.truncate(size)
+            descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, descriptor)
+        return mmap.mmap(descriptor, size), str(descriptor)

@@ -1,0 +1,210 @@
+"""Shards: the same gradient in parts, by workers that end with their run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from charnn.config import Config
+from charnn.errors import ConfigError, WorkerError
+from charnn.models.language_model import LanguageModel
+from charnn.training.parallel import IdsFile, Shards, default_shards
+from charnn.training.setup import new_run
+from charnn.training.shared import SharedArrays
+
+V = 7
+
+
+@pytest.fixture
+def ids_file(tmp_path):
+    """Ids of a random text on disk."""
+    path = tmp_path / "ids"
+    np.random.default_rng(3).integers(0, V, 401, np.uint8).tofile(path)
+    return path
+
+
+def shards_of(ids_file, number, **options):
+    """Return shards over a small model and the text."""
+    config = Config().replace(
+        **{"hidden_size": 6, "batch_size": 6, "seq_length": 5, "dropout": 0.0, "shards": number}
+        | options
+    )
+    model = LanguageModel.initialized(config.model, V, 1)
+    ids = np.memmap(ids_file, np.uint8, "r")
+    return Shards(config, model, ids, IdsFile(str(ids_file), "u1", 0, len(ids)))
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_shards_add_up_to_the_whole(ids_file, number):
+    """Loss, gradient and states of several shards are those of one, to rounding."""
+    whole, parts = shards_of(ids_file, 1), shards_of(ids_file, number)
+    try:
+        for update in range(3):
+            assert parts.compute(update) == pytest.approx(whole.compute(update), rel=1e-6)
+            np.testing.assert_allclose(
+                parts.gradients.flat, whole.gradients.flat, rtol=0, atol=1e-6
+            )
+            for ours, theirs in zip(parts.states[0], whole.states[0], strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+    finally:
+        parts.close()
+
+
+def test_uneven_shards_cover_every_stream(ids_file):
+    """Four shards of six streams have 1, 2, 1 and 2 of them, and none is left out."""
+    shards = shards_of(ids_file, 4)
+    try:
+        shards.compute(0)
+        assert all(np.abs(state).sum(axis=1).min() > 0 for state in shards.states[0])
+    finally:
+        shards.close()
+
+
+def test_states_are_zero_at_the_beginning_of_an_epoch(ids_file):
+    """The first window of the second epoch gives the loss of the first window again."""
+    shards = shards_of(ids_file, 2)
+    try:
+        first = shards.compute(0)
+        assert shards.compute(1) != first
+        assert shards.compute(shards.streams.windows) == first
+    finally:
+        shards.close()
+
+
+def test_a_worker_that_dies_is_reported(ids_file):
+    """A worker that is killed ends the update with a WorkerError that names its shard."""
+    shards = shards_of(ids_file, 2)
+    shards.compute(0)
+    shards._workers[0]._process.kill()
+    shards._workers[0]._process.wait()
+    with pytest.raises(WorkerError, match=r"worker of shard 1 ended .* --resume"):
+        shards.compute(1)
+    shards.close()
+
+
+def test_close_ends_the_workers(ids_file):
+    """After close no worker runs."""
+    shards = shards_of(ids_file, 3)
+    shards.compute(0)
+    processes = [worker._process for worker in shards._workers]
+    shards.close()
+    assert [process.poll() for process in processes] == [0, 0]
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    """Workers of a run that ended by SIGKILL end by themselves, and leave no shared memory."""
+    text = tmp_path / "text.txt"
+    text.write_text("the tide comes in, the tide goes out. " * 200, encoding="utf-8")
+    program = (
+        "import sys, charnn\n"
+        f"run = charnn.train({str(text)!r}, steps=10**6, eval_every=10**6, shards=2,"
+        " hidden_size=8)\n"
+        "for event in run:\n"
+        "    if getattr(event, 'update', 0) == 3:\n"
+        "        print(run.trainer.shards._workers[0]._process.pid, flush=True)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    worker = int(parent.stdout.readline())
+    assert is_running(worker)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(worker)
+
+
+def is_running(process):
+    """Say whether a process is alive and no zombie."""
+    listed = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False
+    )
+    return listed.stdout.strip()[:1] not in ("", "Z")
+
+
+def run_twice(tmp_path, tiny_text, **options):
+    """Train twice with the same options and return both runs' weights."""
+    weights = []
+    for _ in range(2):
+        config = {"steps": 12, "hidden_size": 8, "batch_size": 4, "seq_length": 6} | options
+        run = new_run([str(tiny_text)], Config.from_values(config), fixed=config, write=False)
+        for _ in run:
+            pass
+        weights.append(run.trainer.model.parameters.flat.copy())
+    return weights
+
+
+@pytest.fixture
+def tiny_text(tmp_path):
+    """A short text."""
+    path = tmp_path / "tiny.txt"
+    path.write_text("she sells sea shells on the sea shore. " * 20, encoding="utf-8")
+    return path
+
+
+def test_equal_runs_give_equal_bits(tmp_path, tiny_text):
+    """Two shards with dropout give the same weights every time."""
+    first, second = run_twice(tmp_path, tiny_text, shards=2, dropout=0.3)
+    assert (first == second).all()
+
+
+@pytest.mark.parametrize("affinity", [{0}, None], ids=["one core", "all cores"])
+def test_bits_do_not_depend_on_the_cores(tmp_path, tiny_text, affinity):
+    """A run with two shards gives the same weights on one core as on all."""
+    if affinity is not None and hasattr(os, "sched_setaffinity"):
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(before)})
+        try:
+            held = run_twice(tmp_path, tiny_text, shards=2)[0]
+        finally:
+            os.sched_setaffinity(0, before)
+    else:
+        held = run_twice(tmp_path, tiny_text, shards=2)[0]
+    assert (held == run_twice(tmp_path, tiny_text, shards=2)[0]).all()
+
+
+def test_default_shards_suit_the_work(monkeypatch):
+    """A small model has one shard; a large one as many as cores, if the batch has the streams."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    assert default_shards(Config().replace(hidden_size=8), V) == 1
+    assert default_shards(Config(), 65) == 4
+    assert default_shards(Config().replace(batch_size=8), 65) == 2
+
+
+def test_more_shards_than_streams_are_refused():
+    """A shard needs a stream."""
+    with pytest.raises(ConfigError, match="shards is 9, but batch_size is 8"):
+        Config().replace(shards=9, batch_size=8)
+
+
+def test_shared_arrays_are_one_memory():
+    """What is written through one attachment is read through another."""
+    shapes = {"a": (3, 5), "b": (7,)}
+    first = SharedArrays(shapes)
+    second = SharedArrays(shapes, first.handle)
+    first["a"][:] = 2
+    second["b"][:] = 3
+    assert (second["a"] == 2).all()
+    assert (first["b"] == 3).all()
+
+
+def test_a_worker_ignores_the_terminals_interrupt(ids_file):
+    """SIGINT to the run's process group does not reach the workers."""
+    shards = shards_of(ids_file, 2)
+    try:
+        shards.compute(0)
+        process = shards._workers[0]._process
+        assert os.getpgid(process.pid) != os.getpgid(0)
+        before = signal.getsignal(signal.SIGINT)
+        assert callable(before)
+        shards.compute(1)
+        assert process.poll() is None
+    finally:
+        shards.close()
