@@ -2,12 +2,12 @@
 
     import charnn
 
-    run = charnn.train("shakespeare.txt", cell="lstm", steps=2_000)
+    run = charnn.train("shakespeare.txt", cell="lstm", steps=2_000, out="runs/bard")
     for event in run:
         print(event)
     print(charnn.sample(run.checkpoint, length=200, temperature=0.8))
 
-    saved = charnn.load("runs/shakespeare-lstm")
+    saved = charnn.load("runs/bard")
     print(charnn.evaluate(saved, "To be, or not to be").bits_per_symbol)
 
 What is named in `__all__` is imported when it is first used.
@@ -86,3 +86,7 @@ def __getattr__(name: str) -> Any:
     if name not in PLACES:
         raise AttributeError(f"module 'charnn' has no attribute {name!r}")
     return getattr(import_module(f"charnn.{PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

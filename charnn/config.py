@@ -185,8 +185,8 @@ class SamplingConfig(Section):
         above=0,
         maximum=1,
     )
-    prime: str | None = option(None, "Text to go on from; - reads standard input.")
-    stop: str | None = option(None, "End before this text appears.")
+    prime: str = option("", "Text to go on from; - reads standard input.")
+    stop: str = option("", "End before this text appears.")
     seed: int | None = option(
         None, "Same seed, same text; none: another each time.", minimum=0, maximum=2**63 - 1
     )

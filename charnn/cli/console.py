@@ -16,6 +16,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
@@ -50,7 +51,7 @@ def show(text: str, style: str | None = None) -> None:
 
 def show_json(content: object) -> None:
     """Print one line of JSON on standard output."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(content) + "\n")
     sys.stdout.flush()
 
 
@@ -62,6 +63,7 @@ def show_table(
     emphasized: Iterable[int] = (),
 ) -> None:
     """Print a table; columns are flush right but those named in `left`."""
+    console = make_console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, justify="left" if column in left else "right", no_wrap=True)
@@ -69,10 +71,17 @@ def show_table(
     for number, row in enumerate(rows):
         style = "bold red" if number in strong else None
         table.add_row(*(Text(str(cell)) for cell in row), style=style)
-    console = make_console()
+    if natural_width(console, table) > console.width:
+        table.padding = (0, 0)
+    console.width = max(console.width, natural_width(console, table))  # nothing is cut off
     console.print(title, style="bold")
     console.print(table)
     console.print()
+
+
+def natural_width(console: Console, table: Table) -> int:
+    """Return the columns that a table takes with nothing cut off."""
+    return Measurement.get(console, console.options.update(max_width=100_000), table).maximum
 
 
 @contextmanager

@@ -45,9 +45,10 @@ def command(
         fate = "scored as the unknown symbol" if saved.vocabulary.unknown else "left out"
         say(f"note: {unknown:,} characters are unknown to the model ({names}{more}); {fate}.")
     unit = saved.vocabulary.unit
+    characters = len(ids) + (0 if saved.vocabulary.unknown else unknown)
     if as_json:
         content = {
-            "characters": len(ids) + (0 if saved.vocabulary.unknown else unknown),
+            "characters": characters,
             "unknown_characters": unknown,
             "nats_per_char": score.nats_per_symbol,
             "bits_per_char": score.bits_per_symbol,
@@ -58,5 +59,5 @@ def command(
         return
     show(
         f"{score.nats_per_symbol:.4f} nats/{unit}   {score.bits_per_symbol:.4f} bits/{unit}   "
-        f"perplexity {score.perplexity:.3f}   {len(ids):,} {unit}s, {unknown:,} unknown"
+        f"perplexity {score.perplexity:.3f}   {characters:,} {unit}s, {unknown:,} unknown"
     )

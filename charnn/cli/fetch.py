@@ -38,6 +38,8 @@ def command(
         raise InputError(f"url {url!r} is no web address; give one that begins with https://.")
     path = Path(out or f"{name}.txt")
     present = is_complete(download, path)
+    if path.is_dir():
+        raise InputError(f"'{path}' is a folder; name a file with --out.")
     if not present:
         if path.exists() and not force:
             raise InputError(f"'{path}' exists and is another file; use --force or --out.")

@@ -86,7 +86,7 @@ def declared_flag(
         return flag(
             flag_name(declared), declared.name, section=section, is_flag=True, help=declared.help
         )
-    default = "none" if declared.default is None else declared.default
+    default = "none" if declared.default in (None, "") else declared.default
     return click.option(
         flag_name(declared),
         declared.name,
@@ -186,6 +186,7 @@ def given_values(ctx: click.Context) -> dict[str, Value]:
     Of `--epochs` and `--steps` the one from the stronger source counts.
     """
     ranks = given(ctx, Config.options())
-    if ranks.get("epochs", 0) and ranks.get("steps", 0) and ranks["epochs"] != ranks["steps"]:
+    both = ctx.params["epochs"] is not None and ctx.params["steps"] is not None
+    if both and ranks["epochs"] != ranks["steps"]:
         del ranks["steps" if ranks["epochs"] > ranks["steps"] else "epochs"]
     return {name: ctx.params[name] for name in ranks}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, flag, output_flags
+from charnn.cli.flags import SectionedCommand, declared_flags, flag, given, output_flags
 from charnn.config import GradcheckConfig, ModelConfig
 from charnn.errors import ConfigError
 from charnn.registry import CELLS
@@ -56,6 +56,11 @@ def command(
     from charnn.cli.console import say, show, show_json
 
     options = GradcheckConfig(**values)
+    shaping = [name for name in given(ctx, ("cell", "layers", "hidden_size")) if ckpt is not None]
+    if shaping:
+        raise ConfigError(
+            f"{shaping[0]} is given, but the model of --ckpt {ckpt} has its own; leave it out."
+        )
     if ckpt is None and text is not None:
         raise ConfigError(f"text '{text}' is for a trained model; give --ckpt, too.")
     tables = (

@@ -129,7 +129,7 @@ def narrate(example: Walkthrough, quiet: bool) -> None:
         f"   After {milestones[-1].update:,} updates it says {milestones[-1].says!r}.\n"
         if learned
         else f"   After {milestones[-1].update:,} updates it still says "
-        f"{milestones[-1].says!r}; try more hidden units.\n"
+        f"{milestones[-1].says!r}; try another --hidden-size or --seed.\n"
     )
 
     tell("7. Forward again, the same table, trained.")

@@ -80,7 +80,9 @@ def command(checkpoint: str, quiet: bool, as_json: bool) -> None:
         "trained on": f"{saved.corpus.name} ({parts})",
         "fingerprint": f"{saved.corpus.fingerprint} (SHA-256 of its ids)",
         "progress": f"{progress.update:,} updates in {duration(progress.seconds)}",
-        "best": f"{loss_in_words(progress.best_loss, unit)} at update {progress.best_update:,}",
+        "best": "not evaluated yet"
+        if progress.best_loss is None
+        else f"{loss_in_words(progress.best_loss, unit)} at update {progress.best_update:,}",
         "resumable": "yes" if saved.optimizer is not None else "no (weights only)",
         "written by": ", ".join(f"{name} {version}" for name, version in saved.provenance.items()),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import shlex
 import sys
 import textwrap
 from dataclasses import asdict
@@ -15,6 +15,7 @@ from charnn.generation.sampling import sample
 from charnn.nn.parameters import count
 from charnn.options import options_of
 from charnn.training.events import Evaluation, Event, Finished, RolledBack, Saved, Step
+from charnn.training.run_folder import FILES
 from charnn.training.trainer import Trainer
 
 SAMPLE_TEMPERATURE = 0.8
@@ -151,13 +152,11 @@ class PlainReporter(Reporter):
     def evaluation_line(self, event: Evaluation) -> str:
         """Return an evaluation as one line."""
         speed, left = self.pace(event.update, event.seconds)
-        losses = f"train {event.train_loss:.4f}"
-        if event.val_loss is not None:
-            losses += f"  val {event.val_loss:.4f}"
-        bits = event.val_loss if event.val_loss is not None else event.train_loss
+        losses = f"train {event.train_loss:.4f}  val " if event.val_loss is not None else "train "
+        loss = event.train_loss if event.val_loss is None else event.val_loss
         return (
-            f"{event.update:>7,}/{self.trainer.total:,}  epoch {event.epoch:.2f}  {losses} "
-            f"nats/{self.unit}  {bits / math.log(2):.3f} bits/{self.unit}  "
+            f"{event.update:>7,}/{self.trainer.total:,}  epoch {event.epoch:.2f}  "
+            f"{losses}{loss_in_words(loss, self.unit)}  "
             f"{speed:,.0f} {self.unit}s/s  {left} left{'  best' if event.improved else ''}"
         )
 
@@ -183,10 +182,10 @@ class PlainReporter(Reporter):
         lines.append(f"time        {duration(event.seconds)}, {event.update:,} updates{how}")
         if self.trainer.folder is not None:
             run = self.trainer.folder.path
-            files = "last.npz, best.npz" if self.trainer.folder.has("best.npz") else "last.npz"
-            lines.append(f"saved       {run}: {files}, metrics.jsonl, config.yaml")
-            interrupted = event.reason == "interrupted"
-            command = f"train --resume {run}" if interrupted else f"sample {run} --len 500"
+            files = ", ".join(name for name in FILES if self.trainer.folder.has(name))
+            lines.append(f"saved       {run}: {files}")
+            interrupted, name = event.reason == "interrupted", shlex.quote(str(run))
+            command = f"train --resume {name}" if interrupted else f"sample {name} --len 500"
             lines.append(f"next        charnn {command}")
         return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,27 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
 
     if values["prime"] == "-":
         values["prime"] = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    if values["seed"] is None:
+        values["seed"] = secrets.randbits(32)
     options = SamplingConfig(**values)
     if options.length is None and (options.num > 1 or as_json):
         raise ConfigError("len is none, but several samples, and JSON, need an end; give --len N.")
     saved = load_checkpoint(Path(checkpoint))
-    model, vocabulary, prime = saved.model, saved.vocabulary, options.prime or ""
+    model, vocabulary, prime = saved.model, saved.vocabulary, options.prime
     outside = vocabulary.outside(prime)
     if outside and not quiet:
         fate = "read as the unknown symbol" if vocabulary.unknown else "left out"
         say(f"note: the prime has {', '.join(map(repr, outside))}, unknown to the model; {fate}.")
     if as_json:
         for number, text in enumerate(sample(model, vocabulary, options)):
-            show_json({"sample": number, "prime": prime, "text": text.decode("utf-8", "replace")})
+            show_json(
+                {
+                    "sample": number,
+                    "seed": options.seed,
+                    "prime": prime,
+                    "text": text.decode("utf-8", "replace"),
+                }
+            )
         return
     out = sys.stdout.buffer
     start = prime.encode("utf-8", "surrogateescape")

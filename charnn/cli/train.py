@@ -62,17 +62,16 @@ def command(
         run = resume_run(Path(resume), corpus, values)
     elif corpus:
         config = Config.from_values(values)
-        size = TextFiles(corpus, config.data.encoding).size
-        passes = None if size is None else 2 * size  # to count characters, and to encode them
-        with progress_bar("reading the text", passes, quiet or as_json) as advance:
+        files = TextFiles(corpus, config.data.encoding)
+        passes = None if files.size is None else 2 * files.size  # to count, and to encode
+        with progress_bar("reading the text", passes, quiet or as_json) as files.advance:
             run = new_run(
-                corpus,
+                files,
                 config,
                 fixed=values,
                 out=Path(out) if out is not None else None,
                 force=force,
                 init_from=Path(init_from) if init_from is not None else None,
-                advance=advance,
             )
     else:
         raise click.UsageError("Missing argument 'CORPUS...'; name at least one text file.")

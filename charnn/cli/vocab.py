@@ -51,6 +51,8 @@ def command(
             raise VocabularyError(
                 f"--one-hot has {outside[0]!r}, which the corpus lacks; use its characters."
             )
+    if out is not None and any(same_file(out, name) for name in corpus):
+        raise VocabularyError(f"--out {out} is the corpus itself; choose another file.")
     if out is not None:
         import json
 
@@ -110,3 +112,8 @@ def command(
         f"{int(counts.sum()):,} {unit}s; entropy {entropy:.4f} nats/{unit} "
         f"({entropy / math.log(2):.4f} bits/{unit})"
     )
+
+
+def same_file(first: str, second: str) -> bool:
+    """Say whether two names mean one existing file."""
+    return Path(first).exists() and Path(second).exists() and Path(first).samefile(second)

@@ -11,6 +11,7 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.config import SamplingConfig
+from charnn.errors import ConfigError
 from charnn.models.language_model import LanguageModel
 from charnn.models.stepper import Stepper
 from charnn.nn.blas import single_thread
@@ -132,18 +133,22 @@ def stream(
 
 
 def sample(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig) -> list[bytes]:
-    """Return `options.num` whole samples, computed as one batch, each as `stream` gives it."""
+    """Return `options.num` whole samples, computed as one batch, each as `stream` gives it.
+
+    Raises ConfigError for an endless length.
+    """
+    if options.length is None:
+        raise ConfigError("length is none, but whole samples need an end; give a number.")
     columns = sample_ids(model, vocabulary, options, encode_prime(vocabulary, options.prime))
+    drawn = np.array(list(columns), np.int64).reshape(options.length, options.num)
     samples = []
-    for row in (
-        np.stack(list(columns), axis=1) if options.length else np.zeros((options.num, 0), int)
-    ):
-        pieces = [vocabulary.to_bytes([symbol]) for symbol in row]
+    for row in drawn.T:
+        pieces = (vocabulary.to_bytes([symbol]) for symbol in row)
         samples.append(b"".join(until(options.stop.encode(), pieces) if options.stop else pieces))
     return samples
 
 
-def encode_prime(vocabulary: Vocabulary, prime: str | None) -> Array:
+def encode_prime(vocabulary: Vocabulary, prime: str) -> Array:
     """Return the ids of a prime, without what the vocabulary cannot express."""
-    ids = vocabulary.encode(prime or "")
+    ids = vocabulary.encode(prime)
     return ids[ids < len(vocabulary)]

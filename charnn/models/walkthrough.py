@@ -107,7 +107,7 @@ class Walkthrough:
                     logits=logits[t].tolist(),
                     y=y[t].tolist(),
                     target_probability=probability,
-                    loss=-math.log(probability),
+                    loss=math.log(1 / probability),
                 )
             )
         return steps

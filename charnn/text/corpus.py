@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from charnn.arrays import Array
 from charnn.config import DataConfig
 from charnn.errors import CorpusError
 from charnn.text.cache import Entry, cache_folder, entry_name
-from charnn.text.source import TextFiles, ignore, quoted
+from charnn.text.source import TextFiles, quoted
 from charnn.text.vocabulary import CODE_POINTS, Vocabulary, count_code_points
 
 
@@ -43,28 +43,30 @@ class Corpus:
 
 
 def read_corpus(
-    names: Sequence[str],
-    config: DataConfig,
-    vocabulary: Vocabulary | None = None,
-    advance: Callable[[int], None] = ignore,
+    names: Sequence[str], config: DataConfig, vocabulary: Vocabulary | None = None
 ) -> Corpus:
-    """Read files into ids. Without `vocabulary` the text's own is built, as `config` says.
+    """Read files into ids, as `encode_corpus` does."""
+    return encode_corpus(TextFiles(names, config.encoding), config, vocabulary)
 
-    `advance` is told the bytes of each block that is read. Raises CorpusError, and VocabularyError
-    where `--min-count` keeps no character.
+
+def encode_corpus(
+    files: TextFiles, config: DataConfig, vocabulary: Vocabulary | None = None
+) -> Corpus:
+    """Return a text as ids. Without `vocabulary` the text's own is built, as `config` says.
+
+    Raises CorpusError, and VocabularyError where `--min-count` keeps no character.
     """
-    files = TextFiles(names, config.encoding, advance)
     if vocabulary is None:
         vocabulary = make_vocabulary(files, config)
     encoded = encode(files, vocabulary)
     if encoded.outside and not vocabulary.unknown:
         symbol = next(iter(encoded.outside))
         raise CorpusError(
-            f"corpus {quoted(names)} has {symbol!r} (U+{ord(symbol):04X}), which is not in the "
-            "vocabulary; make one with an unknown symbol (--min-count 2), or from this text too."
+            f"corpus {quoted(files.names)} has {symbol!r} (U+{ord(symbol):04X}), which is not in "
+            "the vocabulary; make one with an unknown symbol (--min-count 2), or from this text too."
         )
     ids = encoded.ids
-    check_length(names, ids, vocabulary)
+    check_length(files.names, ids, vocabulary)
     N = len(ids)
     test_start = N - int(N * config.test_fraction)
     val_start = test_start - int(N * config.val_fraction)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from charnn.errors import FetchError
+from charnn.errors import FetchError, InputError
 from charnn.files import replacing
 
 BLOCK = 1 << 16  # bytes
@@ -43,20 +43,18 @@ def fetch(download: Download, path: Path, advance: Callable[[int], None] = lambd
     digest, size = hashlib.sha256(), 0
     try:
         with (
-            urllib.request.urlopen(download.url, timeout=PATIENCE) as answer,  # noqa: S310
             replacing(path) as file,
+            urllib.request.urlopen(download.url, timeout=PATIENCE) as answer,  # noqa: S310
         ):
-            while block := answer.read(BLOCK):
+            while (block := answer.read(BLOCK)) and size <= download.size:
                 size += len(block)
-                if size > download.size:
-                    break
                 digest.update(block)
                 file.write(block)
                 advance(len(block))
             if size != download.size:
+                amount = "more than" if size > download.size else f"only {size:,} of"
                 raise FetchError(
-                    f"'{download.url}' sent {'more' if size > download.size else 'only'} "
-                    f"{min(size, download.size):,} of {download.size:,} bytes; nothing was saved. "
+                    f"'{download.url}' sent {amount} {download.size:,} bytes; nothing was saved. "
                     "Try again later."
                 )
             if digest.hexdigest() != download.sha256:
@@ -65,21 +63,33 @@ def fetch(download: Download, path: Path, advance: Callable[[int], None] = lambd
                     f"{download.sha256}; nothing was saved. It is not the known corpus."
                 )
     except urllib.error.HTTPError as error:
+        error.close()
         raise FetchError(
-            f"'{download.url}' answers {error.code} {error.reason}; try again later, or --url."
+            f"'{download.url}' answers {error.code} {printable(error.reason)}; try again later, "
+            "or --url."
         ) from error
     except urllib.error.URLError as error:
         raise FetchError(
-            f"'{download.url}' cannot be reached ({error.reason}); check the network, or get the "
-            "file another way and name it to `charnn train`."
+            f"'{download.url}' cannot be reached ({printable(error.reason)}); check the network, "
+            "or get the file another way and name it to `charnn train`."
         ) from error
     except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise FetchError(
-            f"'{download.url}' broke off after {size:,} of {download.size:,} bytes ({error}); "
-            "nothing was saved. Try again."
+            f"'{download.url}' broke off after {size:,} of {download.size:,} bytes "
+            f"({printable(error)}); nothing was saved. Try again."
         ) from error
     except OSError as error:
-        raise FetchError(f"'{path}' cannot be written ({error.strerror}); use --out.") from error
+        raise InputError(f"'{path}' cannot be written ({error.strerror}); use --out.") from error
+    except ValueError as error:
+        raise InputError(
+            f"url {download.url!r} is no web address ({printable(error)}); correct --url."
+        ) from error
+
+
+def printable(reason: object) -> str:
+    """Return what a server said as one short line without control characters."""
+    text = " ".join(str(reason).split())[:200]
+    return "".join(c if c.isprintable() else "?" for c in text) or type(reason).__name__
 
 
 def is_complete(download: Download, path: Path) -> bool:

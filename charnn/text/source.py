@@ -11,6 +11,7 @@ import gzip
 import os
 import sys
 import tempfile
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,22 +28,21 @@ def ignore(_: int) -> None:
 
 
 class TextFiles:
-    """The text of some files, readable more than once; `-` is standard input, kept on disk."""
+    """The text of some files, readable more than once.
+
+    Standard input (`-`) and pipes can be read once only, so they are copied to disk first.
+    """
 
     def __init__(
         self,
         names: Sequence[str],
         encoding: str = "utf-8",
-        advance: Callable[[int], None] = ignore,
     ) -> None:
-        """Check that every file can be opened. Raises CorpusError.
-
-        `advance` is told the bytes of each block that is read.
-        """
+        """Check that every file can be opened. Raises CorpusError."""
         self.names = list(names)
-        self._advance = advance
+        self.advance: Callable[[int], None] = ignore  # is told the bytes of each block read
         self.encoding = find_encoding(encoding)
-        self._standard_input: IO[bytes] | None = None
+        self._copies: dict[str, IO[bytes]] = {}
         if self.names.count(STANDARD_INPUT) > 1:
             raise CorpusError("standard input (-) can be read once only; give - a single time.")
         for name in self.names:
@@ -60,21 +60,21 @@ class TextFiles:
     @property
     def size(self) -> int | None:
         """Bytes of all files, or None where only reading them tells."""
-        if any(name == STANDARD_INPUT or name.endswith(".gz") for name in self.names):
+        if any(is_stream(name) or name.endswith(".gz") for name in self.names):
             return None
         return sum(Path(name).stat().st_size for name in self.names)
 
     @property
     def cacheable(self) -> bool:
         """Whether the same text can be found again under the same names."""
-        return STANDARD_INPUT not in self.names
+        return not any(map(is_stream, self.names))
 
     def signature(self) -> list[object]:
         """Return what changes when the text does: encoding, paths, sizes, times of change."""
         parts: list[object] = [self.encoding.name]
         for name in self.names:
-            if name == STANDARD_INPUT:
-                parts.append(["standard input", os.getpid(), id(self)])
+            if is_stream(name):
+                parts.append([name, os.getpid(), id(self)])
             else:
                 status = Path(name).stat()
                 parts.append([str(Path(name).resolve()), status.st_size, status.st_mtime_ns])
@@ -118,33 +118,38 @@ class TextFiles:
                     ) from error
                 yield offset, block, not block
                 offset += len(block)
-                self._advance(len(block))
+                self.advance(len(block))
                 if not block:
                     return
 
     def _open(self, name: str) -> IO[bytes]:
-        if name == STANDARD_INPUT:
-            return self._rewound_standard_input()
+        if name in self._copies or name == STANDARD_INPUT:
+            return self._copy_of(name, sys.stdin.buffer)
         path = Path(name)
         if path.is_dir():
             raise CorpusError(f"corpus '{name}' is a folder; give the files in it.")
         try:
             if path.suffix == ".gz":
                 return cast("IO[bytes]", gzip.open(path))
+            if is_stream(name):
+                with path.open("rb") as stream:
+                    return self._copy_of(name, stream)
             return path.open("rb")
         except OSError as error:
             raise CorpusError(
                 f"corpus '{name}' cannot be read ({error.strerror}); check the path."
             ) from error
 
-    def _rewound_standard_input(self) -> IO[bytes]:
-        """Return standard input's bytes from the beginning; the first call copies them to disk."""
-        if self._standard_input is None:
-            self._standard_input = tempfile.NamedTemporaryFile(prefix="charnn-")  # noqa: SIM115
-            while block := sys.stdin.buffer.read(BLOCK):
-                self._standard_input.write(block)
-        self._standard_input.seek(0)
-        return cast(IO[bytes], Unclosed(self._standard_input))
+    def _copy_of(self, name: str, stream: IO[bytes]) -> IO[bytes]:
+        """Return a stream's bytes from the beginning; the first call copies them to disk."""
+        if name not in self._copies:
+            copy = tempfile.TemporaryFile(prefix="charnn-")  # noqa: SIM115
+            weakref.finalize(self, copy.close)
+            while block := stream.read(BLOCK):
+                copy.write(block)
+            self._copies[name] = copy
+        self._copies[name].seek(0)
+        return cast(IO[bytes], Unclosed(self._copies[name]))
 
 
 class Unclosed:
@@ -162,6 +167,12 @@ class Unclosed:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+def is_stream(name: str) -> bool:
+    """Say whether a text can be read once only: standard input, a pipe."""
+    path = Path(name)
+    return name == STANDARD_INPUT or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def find_encoding(name: str) -> codecs.CodecInfo:

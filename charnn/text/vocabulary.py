@@ -117,13 +117,13 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids; the unknown symbol shows as U+FFFD, as do malformed bytes."""
         if self.tokens == "bytes":
-            return bytes(ids).decode("utf-8", "replace")
+            return bytes(map(int, ids)).decode("utf-8", "replace")
         symbols = self.symbols + UNKNOWN_TEXT * self.unknown
         return "".join([symbols[i] for i in ids])
 
     def to_bytes(self, ids: Iterable[int]) -> bytes:
         """Return the text of ids in UTF-8; for a vocabulary of bytes, the bytes themselves."""
-        return bytes(ids) if self.tokens == "bytes" else self.decode(ids).encode("utf-8")
+        return bytes(map(int, ids)) if self.tokens == "bytes" else self.decode(ids).encode("utf-8")
 
     def outside(self, text: str) -> list[str]:
         """Return the distinct characters of a text that have no id of their own."""

@@ -5,17 +5,17 @@ What a text is too short for is adapted, and said in a note, unless it was asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from charnn.config import Config
+from charnn.config import Config, check_names
 from charnn.errors import ConfigError, RunError
 from charnn.models.language_model import LanguageModel, adopt_weights
 from charnn.options import Value
 from charnn.text.batches import fit_streams
-from charnn.text.corpus import Corpus, make_vocabulary, read_corpus
-from charnn.text.source import STANDARD_INPUT, TextFiles, ignore
+from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary, read_corpus
+from charnn.text.source import STANDARD_INPUT, TextFiles
 from charnn.text.vocabulary import Vocabulary
 from charnn.training.checkpoint import LAST, Checkpoint, load_checkpoint
 from charnn.training.events import Event
@@ -45,7 +45,7 @@ class Run:
 
 
 def new_run(
-    files: Sequence[str],
+    files: TextFiles,
     config: Config,
     *,
     fixed: Collection[str] = (),
@@ -53,27 +53,24 @@ def new_run(
     write: bool = True,
     force: bool = False,
     init_from: Path | None = None,
-    advance: Callable[[int], None] = ignore,
 ) -> Run:
     """Prepare a new run on `files` in the folder `out`, by default `runs/<corpus>-<cell>`.
 
     `fixed` names the options that were asked for, which are not adapted; `init_from` is a
-    checkpoint whose weights to start from; with `write` off there is no folder; `advance` is told
-    the bytes read of the files. Raises CorpusError, ConfigError, CheckpointError, RunError.
+    checkpoint whose weights to start from; with `write` off there is no folder. Raises
+    CorpusError, ConfigError, CheckpointError, RunError.
     """
     source = load_checkpoint(init_from) if init_from is not None else None
     if source is not None:
         config = with_structure_of(source, config, fixed)
     folder = None
     if write:
-        default = f"runs/{TextFiles(files, config.data.encoding).name}-{config.model.cell}"
-        folder = RunFolder(out or Path(default))
+        folder = RunFolder(out or Path(f"runs/{files.name}-{config.model.cell}"))
         folder.check_free(force)
     vocabulary = None
     if source is not None and config.data.vocab is None:
-        own = make_vocabulary(TextFiles(files, config.data.encoding, advance), config.data)
-        vocabulary = union(own, source.vocabulary)
-    corpus = read_corpus(files, config.data, vocabulary, advance)
+        vocabulary = union(make_vocabulary(files, config.data), source.vocabulary)
+    corpus = encode_corpus(files, config.data, vocabulary)
     config, notes = adapted(config, corpus, fixed)
     size = len(corpus.vocabulary)
     if config.training.shards is None:
@@ -100,6 +97,7 @@ def resume_run(
     if not folder.has(LAST):
         raise RunError(f"'{path}' is no run folder (it has no {LAST}); give the folder of a run.")
     checkpoint = load_checkpoint(path / LAST)
+    check_names(changes or {}, "the call")
     config = with_changes(checkpoint.config, changes or {})
     files = list(files) or checkpoint.corpus.files
     if files == [STANDARD_INPUT] == checkpoint.corpus.files:
@@ -148,11 +146,17 @@ def adapted(config: Config, corpus: Corpus, fixed: Collection[str]) -> tuple[Con
         training.seq_length,
         frozenset({"batch_size", "seq_length"} - set(fixed)),
     )
-    if (batch, steps) != (training.batch_size, training.seq_length):
-        notes.append(
-            f"the training part has {len(corpus.train):,} symbols: batch_size is {batch} instead "
-            f"of {training.batch_size}, seq_length {steps} instead of {training.seq_length}."
+    changes = [
+        f"{name} is {now} instead of {before}"
+        for name, now, before in (
+            ("batch_size", batch, training.batch_size),
+            ("seq_length", steps, training.seq_length),
         )
+        if now != before
+    ]
+    if changes:
+        size = len(corpus.train)
+        notes.append(f"the training part has {size:,} symbols: {', '.join(changes)}.")
     if config.data.val_fraction and len(corpus.val) < 2:
         notes.append("the text is too short for a validation part: the best is by training loss.")
     return config.replace(batch_size=batch, seq_length=steps), notes
