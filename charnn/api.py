@@ -14,7 +14,6 @@ from charnn.models.evaluation import evaluate as evaluate_ids
 from charnn.models.gradcheck import check_configuration
 from charnn.models.language_model import LanguageModel
 from charnn.nn.gradcheck import Comparison
-from charnn.text.source import TextFiles
 from charnn.training.checkpoint import Checkpoint, load_checkpoint
 from charnn.training.setup import Run, new_run, resume_run
 
@@ -36,10 +35,9 @@ def train(
     Options are those of `charnn train` with underscores: `hidden_size=128`. With `out` the run is
     written to a folder of that name. Raises CharnnError where a text or option cannot be used.
     """
-    config = Config.from_values(options)
     return new_run(
-        TextFiles([str(name) for name in files], config.data.encoding),
-        config,
+        [str(name) for name in files],
+        Config.from_values(options),
         fixed=options,
         out=Path(out) if out is not None else None,
         write=out is not None,

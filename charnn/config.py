@@ -309,7 +309,7 @@ def read_yaml(path: Path) -> dict[str, Value]:
         raise ConfigError(
             f"config file '{path}' cannot be read ({error.strerror}); check the path."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(
             f"config file '{path}' is not YAML ({reason}); write one `key: value` a line."
@@ -335,7 +335,7 @@ def to_yaml(values: Mapping[str, Value], comments: Mapping[str, str] | None = No
     lines = []
     for name, value in values.items():
         shown = "none" if value is None else value
-        line = yaml.safe_dump({name: shown}, allow_unicode=True, width=1_000).strip()
+        line = yaml.safe_dump({name: shown}, allow_unicode=True, width=1_000).removesuffix("\n")
         comment = (comments or {}).get(name)
         lines.append(f"{line:<28}  # {comment}" if comment else line)
     return "\n".join(lines) + "\n"

@@ -151,7 +151,7 @@ class TestTrain:
     def test_notes(self) -> None:
         """What was adapted to a short text is in `notes`; what was asked for is not adapted."""
         Path("short.txt").write_text("hello hello")
-        assert "batch_size is 1 instead of 16" in charnn.train("short.txt", steps=1).notes[0]
+        assert "batch_size 1 instead of 16" in charnn.train("short.txt", steps=1).notes[0]
         with pytest.raises(CorpusError, match="--batch-size"):
             charnn.train("short.txt", steps=1, batch_size=16, seq_length=16)
 

@@ -67,6 +67,8 @@ def configurations(draw: st.DrawFn) -> Config:
     values = {name: draw(values_of(declared)) for name, declared in Config.options().items()}
     if values["epochs"] is not None:
         values["steps"] = None
+    if values["shards"] is not None:
+        values["shards"] = min(values["shards"], values["batch_size"])
     if values["tokens"] == "bytes" or values["vocab"] is not None:
         values["min_count"] = 1
     if values["val_fraction"] + values["test_fraction"] >= 1:

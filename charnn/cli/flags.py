@@ -86,7 +86,8 @@ def declared_flag(
         return flag(
             flag_name(declared), declared.name, section=section, is_flag=True, help=declared.help
         )
-    default = "none" if declared.default in (None, "") else declared.default
+    default = "none" if declared.default is None else declared.default
+    bracket = "" if default == "" else f"  [{default}]"
     return click.option(
         flag_name(declared),
         declared.name,
@@ -96,7 +97,7 @@ def declared_flag(
         callback=parse,
         metavar=metavar(declared),
         default=declared.default,
-        help=f"{declared.help}  [{default}]",
+        help=declared.help + bracket,
         envvar=f"CHARNN_{declared.name.upper()}" if environment else None,
     )
 

@@ -59,7 +59,8 @@ def command(
     shaping = [name for name in given(ctx, ("cell", "layers", "hidden_size")) if ckpt is not None]
     if shaping:
         raise ConfigError(
-            f"{shaping[0]} is given, but the model of --ckpt {ckpt} has its own; leave it out."
+            f"--{shaping[0].replace('_', '-')} is given, but the model of --ckpt {ckpt} has its "
+            "own; leave it out."
         )
     if ckpt is None and text is not None:
         raise ConfigError(f"text '{text}' is for a trained model; give --ckpt, too.")

@@ -52,7 +52,7 @@ def command(
                 f"--one-hot has {outside[0]!r}, which the corpus lacks; use its characters."
             )
     if out is not None and any(same_file(out, name) for name in corpus):
-        raise VocabularyError(f"--out {out} is the corpus itself; choose another file.")
+        raise VocabularyError(f"--out '{out}' is the corpus itself; choose another file.")
     if out is not None:
         import json
 

@@ -60,6 +60,11 @@ def fit_streams(
     Only those named in `adaptable` are lowered: first the batch, so that windows stay long, then
     the window. Raises CorpusError where that is not enough, with numbers that fit.
     """
+    if length < 2:
+        raise CorpusError(
+            f"the training part has {length} symbols, and at least 2 are needed: one to read and "
+            "one to predict; give more text, or lower --val-fraction and --test-fraction."
+        )
     batch, steps = batch_size, seq_length
     if "batch_size" in adaptable:
         batch = min(batch, max(1, (length - 1) // steps))

@@ -63,7 +63,7 @@ def encode_corpus(
         symbol = next(iter(encoded.outside))
         raise CorpusError(
             f"corpus {quoted(files.names)} has {symbol!r} (U+{ord(symbol):04X}), which is not in "
-            "the vocabulary; make one with an unknown symbol (--min-count 2), or from this text too."
+            "the vocabulary; make one with an unknown symbol (--min-count 2) or from this text."
         )
     ids = encoded.ids
     check_length(files.names, ids, vocabulary)

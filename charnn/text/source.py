@@ -85,15 +85,19 @@ class TextFiles:
         for name in self.names:
             decoder = self.encoding.incrementaldecoder()
             for offset, block, last in self._raw_blocks(name):
-                pending = len(decoder.getstate()[0])
                 try:
                     text = decoder.decode(block, final=last)
                 except UnicodeDecodeError as error:
-                    where = offset - pending + error.start
+                    where = offset + len(block) - len(error.object) + error.start
                     raise CorpusError(
                         f"corpus '{name}' is not {self.encoding.name.upper()}: byte "
                         f"0x{error.object[error.start]:02x} at offset {where:,}; name its encoding "
                         "with --encoding (latin-1 reads anything), or use --tokens bytes."
+                    ) from error
+                except UnicodeError as error:
+                    raise CorpusError(
+                        f"corpus '{name}' cannot be decoded as {self.encoding.name} ({error}); "
+                        "name another encoding with --encoding."
                     ) from error
                 if text:
                     yield text
@@ -126,18 +130,19 @@ class TextFiles:
         if name in self._copies or name == STANDARD_INPUT:
             return self._copy_of(name, sys.stdin.buffer)
         path = Path(name)
-        if path.is_dir():
-            raise CorpusError(f"corpus '{name}' is a folder; give the files in it.")
         try:
+            if path.is_dir():
+                raise CorpusError(f"corpus '{name}' is a folder; give the files in it.")
             if path.suffix == ".gz":
                 return cast("IO[bytes]", gzip.open(path))
             if is_stream(name):
                 with path.open("rb") as stream:
                     return self._copy_of(name, stream)
             return path.open("rb")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise CorpusError(
-                f"corpus '{name}' cannot be read ({error.strerror}); check the path."
+                f"corpus '{name}' cannot be read ({getattr(error, 'strerror', error)}); check the "
+                "path."
             ) from error
 
     def _copy_of(self, name: str, stream: IO[bytes]) -> IO[bytes]:
@@ -179,7 +184,7 @@ def find_encoding(name: str) -> codecs.CodecInfo:
     """Return the codec of a text encoding. Raises CorpusError."""
     try:
         info = codecs.lookup(name)
-    except LookupError:
+    except (LookupError, ValueError):
         info = None
     if info is None or not getattr(info, "_is_text_encoding", True):
         raise CorpusError(

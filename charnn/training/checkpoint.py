@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import platform
 import tokenize
 import zipfile
@@ -37,7 +38,9 @@ LARGEST_HEADER = 4_096  # bytes of an array's header; a real one has about 120
 BEST, LAST = "best.npz", "last.npz"
 
 DAMAGE = (
+    AttributeError,
     EOFError,
+    IndexError,
     KeyError,
     MemoryError,
     NotImplementedError,
@@ -172,8 +175,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint, or a run folder's best. Raises CheckpointError for any other file."""
-    path = checkpoint_path(path)
     try:
+        path = checkpoint_path(path)
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             return read_archive(archive)
     except FileNotFoundError as error:
@@ -196,6 +199,9 @@ def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
         raise CheckpointError("two of its arrays have the same name.")
     if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
         raise CheckpointError("its arrays are compressed, which charnn never does.")
+    archive_size = archive.fp.seek(0, os.SEEK_END) if archive.fp is not None else 0
+    if sum(info.file_size for info in members.values()) > archive_size:
+        raise CheckpointError("its arrays are declared larger than the file.")
     size = members["meta.npy"].file_size
     if size > LARGEST_META:
         raise CheckpointError(f"its meta text has {size:,} bytes.")

@@ -27,8 +27,11 @@ class RunFolder:
 
     def check_free(self, force: bool) -> None:
         """Refuse a folder that holds something, unless it is a run and `force` is given."""
-        if not self.path.exists():
-            return
+        try:
+            if not self.path.exists():
+                return
+        except OSError as error:
+            raise self._unwritable(error) from error
         if not self.path.is_dir():
             raise RunError(f"run folder '{self.path}' is a file; choose another with --out.")
         foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in FILES)
@@ -92,8 +95,9 @@ class RunFolder:
         metrics = self.path / METRICS
         try:
             if metrics.exists():
-                lines = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-                write_text(metrics, "".join(line for line in lines if recorded_by(line, update)))
+                lines = metrics.read_text(encoding="utf-8").split("\n")
+                kept = [f"{line}\n" for line in lines if recorded_by(line, update)]
+                write_text(metrics, "".join(kept))
         except OSError as error:
             raise self._unwritable(error) from error
 

@@ -45,7 +45,7 @@ class Run:
 
 
 def new_run(
-    files: TextFiles,
+    files: TextFiles | Sequence[str],
     config: Config,
     *,
     fixed: Collection[str] = (),
@@ -60,6 +60,8 @@ def new_run(
     checkpoint whose weights to start from; with `write` off there is no folder. Raises
     CorpusError, ConfigError, CheckpointError, RunError.
     """
+    if not isinstance(files, TextFiles):
+        files = TextFiles(files, config.data.encoding)
     source = load_checkpoint(init_from) if init_from is not None else None
     if source is not None:
         config = with_structure_of(source, config, fixed)
@@ -147,7 +149,7 @@ def adapted(config: Config, corpus: Corpus, fixed: Collection[str]) -> tuple[Con
         frozenset({"batch_size", "seq_length"} - set(fixed)),
     )
     changes = [
-        f"{name} is {now} instead of {before}"
+        f"{name} {now} instead of {before}"
         for name, now, before in (
             ("batch_size", batch, training.batch_size),
             ("seq_length", steps, training.seq_length),

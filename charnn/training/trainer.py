@@ -115,6 +115,11 @@ class Trainer:
         size, seed = len(corpus.vocabulary), config.training.seed
         return cls(config, corpus, LanguageModel.initialized(config.model, size, seed), folder)
 
+    @property
+    def states(self) -> LayerStates:
+        """The recurrent states of all streams."""
+        return self.shards.states
+
     def run(self) -> Iterator[Event]:
         """Train to the end, or until `stop_requested` is set, and yield each event.
 
@@ -140,13 +145,13 @@ class Trainer:
         )
         reason = "completed"
         with single_thread():
-            while progress.update < self.total:
-                if self.stop_requested:
-                    self.interrupted = True
-                    reason = "interrupted"
-                    yield from self._save()
-                    break
+            while progress.update < self.total and not self._out_of_patience():
                 try:
+                    if self.stop_requested:
+                        self._check_finite()
+                        self.interrupted = True
+                        yield from self._save()
+                        break
                     yield self.step()
                     if self._evaluation_due():
                         yield self._evaluate()
@@ -154,10 +159,11 @@ class Trainer:
                 except FloatingPointError as error:
                     yield self._roll_back(str(error))
                     progress = self.progress
-                if self._out_of_patience():
-                    reason = "early stopping"
-                    break
-            test_loss = self._test() if reason != "interrupted" else None
+            if self.interrupted:
+                reason = "interrupted"
+            elif self._out_of_patience():
+                reason = "early stopping"
+            test_loss = None if self.interrupted else self._test()
         yield Finished(
             progress.update,
             reason,
@@ -233,8 +239,9 @@ class Trainer:
         train_loss = progress.smoothed_loss or 0.0
         val_loss = self._loss_on(self.corpus.val)
         loss = train_loss if val_loss is None else val_loss
-        if not (math.isfinite(loss) and np.isfinite(self.model.parameters.flat).all()):
-            raise FloatingPointError(f"the loss is {loss} or a weight is not finite")
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss}")
+        self._check_finite()
         improved = progress.best_loss is None or loss < progress.best_loss
         if improved:
             progress.best_loss, progress.best_update = loss, progress.update
@@ -258,6 +265,15 @@ class Trainer:
             self._learning_rate(),
             progress.seconds,
         )
+
+    def _check_finite(self) -> None:
+        """Raise FloatingPointError where the run's state has a value that is not finite."""
+        vectors = {"a weight": [self.model.parameters.flat]}
+        vectors["the optimiser's memory"] = list(self.optimizer.state.values())
+        vectors["a recurrent state"] = [state for layer in self.states for state in layer]
+        for what, arrays in vectors.items():
+            if not all(np.isfinite(array).all() for array in arrays):
+                raise FloatingPointError(f"{what} is not finite")
 
     def _loss_on(self, ids: Array) -> float | None:
         """Return the loss on a part of the corpus, or None where it is too short to have one."""

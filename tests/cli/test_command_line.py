@@ -103,13 +103,14 @@ def test_help_explains_every_flag(name: str) -> None:
 
 
 def test_the_group_lists_all_commands() -> None:
-    """`charnn --help` names every command of the issue, each with a sentence."""
+    """`charnn --help` names every command, each with a sentence."""
     page = output("--help")
     assert output("-h") == page
     listed = re.findall(r"^  (\w+)  +[A-Z].*\.$", page.partition("Commands:")[2], re.MULTILINE)
     assert listed == list(COMMANDS)
     assert set(listed) == {
-        *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch")
+        *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch"),
+        *("bench", "cache"),
     }
 
 
@@ -188,7 +189,7 @@ def test_every_option_of_another_command_is_a_flag(name: str, option) -> None:
     """What sample, eval, hello and gradcheck declare are flags with their help and default."""
     page = output(name, "--help")
     default = "none" if option.default is None else option.default
-    shown = option.help if option.type is bool else f"{option.help} [{default}]"
+    shown = option.help if default in (False, "") else f"{option.help} [{default}]"
     assert squeezed(shown) in squeezed(page)
     assert f" {option.flag or '--' + option.name.replace('_', '-')} " in page
 

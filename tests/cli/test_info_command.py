@@ -152,7 +152,7 @@ def test_a_run_interrupted_early(verse: Path, monkeypatch: pytest.MonkeyPatch) -
         assert event is not None
     shown = output("info", "run/last.npz")
     assert "history" not in shown
-    assert re.search(r"^best +none\b", shown, re.MULTILINE)
+    assert re.search(r"^best +not evaluated yet", shown, re.MULTILINE)
 
 
 def test_quiet(model: Path) -> None:

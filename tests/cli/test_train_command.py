@@ -211,7 +211,7 @@ def test_json_says_what_was_adapted() -> None:
     """With --json the notes are in the configuration's object, and standard error is empty."""
     Path("short.txt").write_text("a short text, too short for a window")
     first, *_ = events("short.txt", "--hidden-size", 8, "--steps", 1)
-    assert "batch_size is 1 instead of 16" in first["notes"][0]
+    assert "batch_size 1 instead of 16" in first["notes"][0]
     assert first["config"]["batch_size"] == 1
 
 
@@ -349,7 +349,7 @@ def test_the_word_hello_with_defaults() -> None:
     Path("hello.txt").write_text("hello\n")
     result = succeed("train", "hello.txt", "--steps", 2)
     notes = in_words(result.stderr)
-    assert "6 symbols: batch_size is 1 instead of 16, seq_length 5 instead of 64" in notes
+    assert "6 symbols: batch_size 1 instead of 16, seq_length 5 instead of 64" in notes
     assert "too short for a validation part" in notes
     assert re.search(r"best +\d\.\d+ nats/char .* on the training part", result.stderr)
     assert len(output("sample", "runs/hello-lstm", "--len", 7)) == 7

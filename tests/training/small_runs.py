@@ -37,6 +37,7 @@ SMALL = {
     "val_fraction": 0.1,
     "dropout": 0.3,
     "learning_rate": 0.02,
+    "shards": 1,
 }
 
 
@@ -91,7 +92,8 @@ def substance(trainer: Trainer) -> dict[str, Any]:
     return {
         "parameters": trainer.model.parameters.flat.tobytes(),
         "optimizer": {slot: vector.tobytes() for slot, vector in trainer.optimizer.state.items()},
-        "states": arrays_of(trainer.states),
+        "states": arrays_of(trainer.shards.states),
+        "average": None if trainer.average is None else trainer.average.tobytes(),
         "best": trainer.best_parameters.tobytes(),
         "progress": asdict(trainer.progress) | {"seconds": 0.0},
     }
@@ -108,6 +110,7 @@ def content(checkpoint: Checkpoint, timed: bool = True) -> dict[str, Any]:
         "optimizer": checkpoint.optimizer
         and {slot: vector.tobytes() for slot, vector in checkpoint.optimizer.items()},
         "states": checkpoint.states and arrays_of(checkpoint.states),
+        "average": None if checkpoint.average is None else checkpoint.average.tobytes(),
         "progress": progress if timed else progress | {"seconds": 0.0},
         "corpus": asdict(checkpoint.corpus),
         "provenance": checkpoint.provenance,

@@ -145,7 +145,7 @@ def test_saving_and_loading_are_inverse(
     trainer.model.parameters.flat[:] = random.standard_normal(trainer.model.parameters.flat.size)
     for vector in trainer.optimizer.state.values():
         vector[:] = random.standard_normal(vector.size)
-    for state in (state for layer in trainer.states for state in layer):
+    for state in (state for layer in trainer.shards.states for state in layer):
         state[:] = random.standard_normal(state.shape)
     trainer.progress = Progress(
         7, 1.1, 1 / 3, 5, 2, 1, 4, 1, 0.125, [(5, 2 / 3, None), (7, 0.1, 1e-300)]
@@ -442,10 +442,15 @@ def test_an_array_of_another_type_or_shape_is_refused(
 
 
 def test_columns_before_rows_are_refused(tmp_path: Path, finished_run: Path) -> None:
-    """An array in Fortran's order, which charnn never writes, is not read row by row."""
+    """An array in Fortran's order is not read row by row, even if the digest says to."""
     meta, arrays = unpacked(finished_run / LAST)
-    arrays["parameters/W_hy"] = np.asfortranarray(arrays["parameters/W_hy"])
-    assert "cannot be used: " in refusal(pack(tmp_path / "c.npz", meta, arrays))
+    array = arrays["parameters/W_hy"]
+    misread = array.ravel("F").reshape(array.shape)
+    path = pack(tmp_path / "c.npz", meta, arrays | {"parameters/W_hy": misread})
+    assert load_checkpoint(path).parameters["W_hy"].tobytes() == misread.tobytes()
+    raw = header(array.shape, fortran=True) + misread.tobytes()
+    other = with_member(path, tmp_path / "d.npz", "parameters/W_hy.npy", raw)
+    assert "cannot be used: an array is " in refusal(other)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

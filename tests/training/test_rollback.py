@@ -25,6 +25,7 @@ from charnn.errors import DivergenceError
 from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel
 from charnn.registry import OPTIMIZERS
+from charnn.training import run_folder as run_folder_module
 from charnn.training import trainer as trainer_module
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
 from charnn.training.events import Evaluation, Event, Finished, RolledBack, Step
@@ -100,7 +101,7 @@ def test_a_number_that_is_not_finite_undoes_updates(
         if isinstance(event, RolledBack):
             last = load_checkpoint(tmp_path / "run" / LAST)
             assert trainer.model.parameters.flat.tobytes() == last.parameters.flat.tobytes()
-            assert arrays_of(trainer.states) == arrays_of(last.states or [])
+            assert arrays_of(trainer.shards.states) == arrays_of(last.states or [])
             assert substance(trainer)["optimizer"] == content(last)["optimizer"]
             last.progress.rollbacks = 1
             assert trainer.progress == last.progress
@@ -237,22 +238,24 @@ def test_stopping_does_not_save_what_is_not_finite(tmp_path: Path) -> None:
     assert resume_run(tmp_path / "run").trainer.progress.update == 5
 
 
-def test_metrics_forget_what_was_undone(tmp_path: Path, poison: Poison) -> None:
+def test_metrics_forget_what_was_undone(
+    tmp_path: Path, poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Steps after the good state are cut from metrics.jsonl, and the return is recorded."""
-    poison("loss nan", {23})
-    trainer = begin(tmp_path, steps=24, eval_every=10)
+    monkeypatch.setattr(run_folder_module, "STEPS_BETWEEN_METRICS", 1)
+    poison("loss nan", {5})
+    trainer = begin(tmp_path, steps=6, eval_every=3)
     finish(trainer)
     lines = [
         json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     ]
     assert [(line["event"], line["update"]) for line in lines] == [
-        ("evaluation", 10),
-        ("step", 20),
-        ("evaluation", 20),
-        ("rolledback", 20),
-        ("evaluation", 24),
+        *[("step", 1), ("step", 2), ("step", 3), ("evaluation", 3)],
+        ("rolledback", 3),
+        *[("step", 4), ("step", 5), ("step", 6), ("evaluation", 6)],
     ]
-    assert lines[3]["failed_update"] == 23
+    assert lines[4]["failed_update"] == 5
+    assert lines[5]["learning_rate"] == lines[2]["learning_rate"] / 2
 
 
 def test_returns_are_remembered_when_a_run_is_resumed(tmp_path: Path, poison: Poison) -> None:

@@ -63,7 +63,10 @@ def test_a_new_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     run = new_run([write(tmp_path / "tide.txt", TEXT)], small_config(cell="rnn"))
     assert run.trainer.folder is not None
     assert run.trainer.folder.path == Path("runs/tide-rnn")
-    assert read_yaml(tmp_path / "runs/tide-rnn/config.yaml") == small_config(cell="rnn").values()
+    assert (
+        read_yaml(tmp_path / "runs/tide-rnn/config.yaml")
+        == small_config(cell="rnn", shards=1).values()
+    )
     assert run.notes == []
 
 
@@ -98,7 +101,7 @@ def test_a_text_that_is_long_enough_changes_nothing(tmp_path: Path) -> None:
     """Where batch and window fit, there is nothing to note."""
     run = prepared(tmp_path)
     assert run.notes == []
-    assert run.trainer.config == small_config()
+    assert run.trainer.config == small_config(shards=1)
 
 
 def test_a_short_text_is_adapted_to_with_a_note(tmp_path: Path) -> None:
@@ -107,7 +110,7 @@ def test_a_short_text_is_adapted_to_with_a_note(tmp_path: Path) -> None:
     training = run.trainer.config.training
     assert (training.batch_size, training.seq_length) == (2, 20)
     (note,) = run.notes
-    assert note.startswith("the training part has 54 symbols: batch_size is 2 instead of 16")
+    assert note == "the training part has 54 symbols: batch_size 2 instead of 16."
     assert finish(run.trainer)[-1].reason == "completed"
 
 

@@ -184,7 +184,7 @@ def test_states_are_carried_and_reset_at_an_epochs_start(
             assert call["before"] == zeros
         else:
             assert call["before"] == losses_spied[number - 1]["after"] != zeros
-    assert arrays_of(trainer.states) == losses_spied[-1]["after"]
+    assert arrays_of(trainer.shards.states) == losses_spied[-1]["after"]
 
 
 @pytest.mark.parametrize("val_fraction", [0.1, 0.45])
@@ -355,7 +355,7 @@ def test_nothing_depends_on_global_random_numbers(tmp_path: Path) -> None:
 def test_dropout_differs_from_update_to_update(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each update draws from its own generator, seeded by seed and update."""
+    """Each update draws from its own generator, seeded by seed, update and shard."""
     drawn = []
     original = LanguageModel.loss
 
@@ -365,7 +365,7 @@ def test_dropout_differs_from_update_to_update(
 
     monkeypatch.setattr(LanguageModel, "loss", loss)
     finish(make_trainer(tmp_path, seed=5))
-    assert drawn == [(5, update) for update in range(17)]
+    assert drawn == [(5, update, 0) for update in range(17)]
 
 
 def test_early_stopping(tmp_path: Path) -> None:
