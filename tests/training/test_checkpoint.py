@@ -122,7 +122,7 @@ def test_a_checkpoint_of_a_run_holds_all_of_it(tmp_path: Path, finished_run: Pat
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("embedding_size", [None, 4])
 @pytest.mark.parametrize("num_layers", [1, 3])
-@pytest.mark.parametrize("data", [{}, {"tokens": "bytes"}, {"min_count": 3}], ids=str)
+@pytest.mark.parametrize("data", [{"average": 0.9}, {"tokens": "bytes"}, {"min_count": 3}], ids=str)
 def test_saving_and_loading_are_inverse(
     tmp_path: Path,
     cell_options: dict[str, str],
@@ -147,6 +147,8 @@ def test_saving_and_loading_are_inverse(
         vector[:] = random.standard_normal(vector.size)
     for state in (state for layer in trainer.shards.states for state in layer):
         state[:] = random.standard_normal(state.shape)
+    if trainer.average is not None:
+        trainer.average[:] = random.standard_normal(trainer.average.size)
     trainer.progress = Progress(
         7, 1.1, 1 / 3, 5, 2, 1, 4, 1, 0.125, [(5, 2 / 3, None), (7, 0.1, 1e-300)]
     )

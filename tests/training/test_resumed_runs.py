@@ -190,17 +190,20 @@ def test_every_optimizer_is_resumed(tmp_path: Path, optimizer: str) -> None:
         {"lr_schedule": "step", "lr_decay_every": 4},
         {"lr_schedule": "constant", "clip_norm": None},
         {"seed": 2**63 - 1},
+        {"average": 0.9},
+        {"shards": 2},
     ],
     ids=str,
 )
 def test_other_options_are_resumed(tmp_path: Path, options: dict[str, Any]) -> None:
-    """Bytes, unknown symbols, embeddings, parts, lengths and schedules survive a stop."""
+    """Bytes, unknown symbols, parts, lengths, schedules, averages and shards survive a stop."""
     whole = begin(tmp_path, "whole", **options)
     finish(whole)
     stop_after(begin(tmp_path, "run", **options), 7)
     resumed = resume(tmp_path, "run")
     finish(resumed)
     assert_equal(tmp_path, resumed, whole)
+    assert {name: resumed.config.values()[name] for name in options} == options
 
 
 PATIENT = {

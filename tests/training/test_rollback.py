@@ -117,6 +117,22 @@ def test_a_number_that_is_not_finite_undoes_updates(
     assert_usable(tmp_path / "run")
 
 
+def test_the_average_returns_with_the_weights(tmp_path: Path, poison: Poison) -> None:
+    """A moving average is part of the state that a run returns to, and stays finite."""
+    poison("gradient nan", {7})
+    trainer = begin(tmp_path, average=0.9)
+    returns = 0
+    for event in trainer.run():
+        if isinstance(event, RolledBack):
+            last = load_checkpoint(tmp_path / "run" / LAST)
+            assert trainer.average is not None
+            assert last.average is not None
+            assert trainer.average.tobytes() == last.average.tobytes()
+            returns += 1
+    assert returns == 1
+    assert_usable(tmp_path / "run")
+
+
 def test_before_the_first_evaluation_the_run_returns_to_its_beginning(
     tmp_path: Path, poison: Poison
 ) -> None:

@@ -63,10 +63,8 @@ def test_a_new_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     run = new_run([write(tmp_path / "tide.txt", TEXT)], small_config(cell="rnn"))
     assert run.trainer.folder is not None
     assert run.trainer.folder.path == Path("runs/tide-rnn")
-    assert (
-        read_yaml(tmp_path / "runs/tide-rnn/config.yaml")
-        == small_config(cell="rnn", shards=1).values()
-    )
+    expected = small_config(cell="rnn", shards=1).values()
+    assert read_yaml(tmp_path / "runs/tide-rnn/config.yaml") == expected
     assert run.notes == []
 
 

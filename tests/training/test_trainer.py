@@ -409,6 +409,60 @@ def test_the_plateau_schedule_reduces_the_rate(tmp_path: Path) -> None:
     assert trainer.progress.reductions == reductions
 
 
+def test_the_average_of_the_weights_follows_its_formula(tmp_path: Path) -> None:
+    """`a <- d a + (1 - d) p` after each update, where d grows to its value over the first ones."""
+    trainer = make_trainer(tmp_path, average=0.5)
+    expected = trainer.model.parameters.flat.astype(np.float64)
+    for event in trainer.run():
+        if isinstance(event, Step):
+            decay = min(0.5, event.update / (event.update + 10))
+            expected = decay * expected + (1 - decay) * trainer.model.parameters.flat
+            assert trainer.average == pytest.approx(expected, abs=1e-6)
+    assert np.abs(expected - trainer.model.parameters.flat).max() > 1e-3
+
+
+def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path) -> None:
+    """Validation, test and best.npz are the average's; last.npz goes on from the weights."""
+    trainer = make_trainer(tmp_path, write=True, average=0.8, test_fraction=0.1, steps=15)
+    for event in trainer.run():
+        if isinstance(event, Evaluation):
+            expected = naive_loss(trainer.evaluated, trainer.corpus.val)
+            assert event.val_loss == pytest.approx(expected, abs=1e-5)
+            assert event.val_loss != pytest.approx(
+                naive_loss(trainer.model, trainer.corpus.val), abs=1e-5
+            )
+        if isinstance(event, Saved) and event.path.name == BEST:
+            assert load_checkpoint(event.path).parameters.flat.tobytes() == (
+                trainer.evaluated.parameters.flat.tobytes()
+            )
+    assert isinstance(event, Finished)
+    best = load_checkpoint(tmp_path / "run" / BEST)
+    assert best.average is None
+    assert event.test_loss == pytest.approx(naive_loss(best.model, trainer.corpus.test), abs=1e-5)
+    last = load_checkpoint(tmp_path / "run" / LAST)
+    assert last.parameters.flat.tobytes() == trainer.model.parameters.flat.tobytes()
+    assert last.model.parameters.flat.tobytes() == trainer.evaluated.parameters.flat.tobytes()
+    assert last.trained_model.parameters is last.parameters
+
+
+def test_averaging_changes_no_update(tmp_path: Path) -> None:
+    """The average is only watched: the weights are those of a run without one."""
+    plain, averaged = make_trainer(tmp_path), make_trainer(tmp_path, average=0.9)
+    finish(plain)
+    finish(averaged)
+    assert plain.evaluated is plain.model
+    assert plain.model.parameters.flat.tobytes() == averaged.model.parameters.flat.tobytes()
+    assert plain.progress.history != averaged.progress.history
+
+
+def test_shards_learn_what_one_does(tmp_path: Path) -> None:
+    """Without dropout, a batch in three parts makes the same updates, to rounding."""
+    whole = make_trainer(tmp_path, dropout=0.0)
+    parts = make_trainer(tmp_path, dropout=0.0, shards=3)
+    losses = [event.loss for event in of_kind(finish(whole), Step)]
+    assert [event.loss for event in of_kind(finish(parts), Step)] == pytest.approx(losses, abs=1e-4)
+
+
 def scripted_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], **changes: Any
 ) -> tuple[Trainer, list[Evaluation]]:
