@@ -101,6 +101,12 @@ class TrainingConfig(Section):
         64, "Time steps of a window, over which gradients flow.", minimum=1, maximum=1_000_000
     )
     seed: int = option(1, "Seed of all randomness.", minimum=0, maximum=2**63 - 1)
+    state_reset: float = option(
+        0.0,
+        "Chance that a stream starts a window afresh, so that beginnings stay familiar.",
+        minimum=0,
+        below=1,
+    )
     optimizer: str = option("adam", "Rule that updates the weights.", choices=OPTIMIZERS)
     momentum: float = option(0.9, "Momentum (optimizer momentum).", minimum=0, below=1)
     beta1: float = option(0.9, "Decay of Adam's mean gradient.", minimum=0, below=1)

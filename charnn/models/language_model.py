@@ -26,7 +26,6 @@ from charnn.nn.parameters import Parameters
 from charnn.nn.recurrent import unroll
 from charnn.registry import CELLS
 
-OUTPUT_GAIN = 0.1  # small, so that the first predictions are even and the first loss is ln V
 
 LayerStates: TypeAlias = list[States]
 LogitsBackward: TypeAlias = Callable[[Array, Parameters], LayerStates]
@@ -81,8 +80,8 @@ class LanguageModel:
                 initializers.gaussian(array, random)
             elif name == "W_hh" and config.recurrent_init == "orthogonal":
                 initializers.orthogonal(array, random)
-            elif name == "W_hy":
-                initializers.glorot(array, random, gain=OUTPUT_GAIN)
+            elif name == "W_hy" or (path == "layer1/W_xh" and config.embedding_size is None):
+                initializers.glorot(array, random, gain=cell.symbol_gain)
             elif name.startswith("W_"):
                 initializers.glorot(array, random)
             elif name == "b_h":

@@ -18,6 +18,7 @@ from charnn.models.language_model import LanguageModel
 from charnn.nn.losses import softmax
 
 LEARNING_RATE = 0.1
+OUTPUT_SCALE = 0.05  # of the initial output weights, so that the story begins at even odds
 SURE = 0.95  # of every target: then the word is learned
 LONGEST_TEXT = 24
 
@@ -75,6 +76,7 @@ class Walkthrough:
         )
         V = len(self.symbols)
         self.model = LanguageModel.initialized(config, V, options.seed, np.float64)
+        self.model.parameters["W_hy"][...] *= OUTPUT_SCALE
         self.random = np.random.default_rng(options.seed)
 
     @property

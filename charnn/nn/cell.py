@@ -54,6 +54,7 @@ class Cell(ABC):
     gates: ClassVar[tuple[str, ...]]
     equations: ClassVar[tuple[str, ...]]  # as the module's docstring has them
     states: ClassVar[tuple[str, ...]] = ("h",)
+    symbol_gain: ClassVar[float] = 1.0  # of the initial weights that touch symbols
     memory: ClassVar[tuple[str, ...]] = ()  # what a step keeps for its gradient, (B, H) each
 
     @classmethod

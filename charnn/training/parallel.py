@@ -85,6 +85,7 @@ class Shard:
             for _ in range(config.model.num_layers)
         ]
         self._seed = training.seed, number
+        self._state_reset = training.state_reset
         self._buffers = Buffers()
 
     def compute(self, update: int) -> float:
@@ -93,11 +94,16 @@ class Shard:
         inputs, targets = self.streams.window(window, self.columns)
         self.gradients.flat[:] = 0
         seed, number = self._seed
+        random = np.random.default_rng((seed, update, number))
+        if self._state_reset:
+            afresh = random.random(inputs.shape[1]) < self._state_reset
+            for state in (state for layer in self.states for state in layer):
+                state[afresh] = 0
         loss, after, backward = self.model.loss(
             inputs,
             targets,
             self.states,
-            random=np.random.default_rng((seed, update, number)),
+            random=random,
             buffers=self._buffers,
             symbols=len(inputs) * self.streams.batch_size,
         )

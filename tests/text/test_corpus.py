@@ -7,10 +7,12 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import sys
 import warnings
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -167,6 +169,18 @@ def test_the_copy_of_standard_input_goes_with_its_text(monkeypatch: pytest.Monke
             gc.collect()
         assert [str(warning.message) for warning in caught] == []
         assert copy.closed
+
+
+def test_a_pipe_is_read_once(tmp_path: Path, small_blocks: None) -> None:
+    """A named pipe, or the shell's `<(...)`, can be given where a file can."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_bytes, args=("piped \u00e9\n".encode(),))
+    writer.start()
+    corpus = read_corpus([str(pipe)], WHOLE)
+    writer.join()
+    assert text_of(corpus) == "piped \u00e9\n"
+    assert corpus.files == [str(pipe)]
 
 
 def test_standard_input_is_named_once() -> None:
@@ -415,7 +429,7 @@ def test_a_packed_file_that_is_damaged_is_an_error(tmp_path: Path, damage: str) 
     st.floats(0, 1, exclude_max=True),
     st.floats(0, 1, exclude_max=True),
 )
-@quick
+@settings(quick, max_examples=40)
 @example(2, 0.5, 0.0)
 @example(10, 0.5, 0.49)
 @example(300, 0.1, 0.2)

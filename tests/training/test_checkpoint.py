@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 import tracemalloc
 import zipfile
@@ -275,7 +276,7 @@ def test_flipped_bits_never_change_a_model(tmp_path: Path, finished_run: Path, n
     random = np.random.default_rng(12)
     path = tmp_path / "flipped.npz"
     harmless = 0
-    for bit in random.choice(len(whole) * 8, 300, replace=False):
+    for bit in random.choice(len(whole) * 8, 200, replace=False):
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << (bit % 8)
         path.write_bytes(damaged)
@@ -289,7 +290,7 @@ def test_flipped_bits_never_change_a_model(tmp_path: Path, finished_run: Path, n
         else:
             assert found == expected
             harmless += 1
-    assert harmless < 60
+    assert harmless < 40
 
 
 def test_flipped_bits_of_the_archives_own_records(tmp_path: Path, finished_run: Path) -> None:
@@ -640,17 +641,32 @@ def test_a_checkpoint_is_whole_or_not_there(
     first = load_checkpoint(finished_run / LAST)
     save_checkpoint(path, first)
 
-    def savez(file: io.BufferedWriter, **_: Any) -> None:
-        file.write(b"half")
+    def fsync(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", savez)
+    monkeypatch.setattr(os, "fsync", fsync)
     second = load_checkpoint(finished_run / BEST)
     with pytest.raises(OSError, match="No space") as caught:
         save_checkpoint(path, second)
     assert caught.value.errno == 28
     assert content(load_checkpoint(path)) == content(first)
     assert [entry.name for entry in tmp_path.iterdir()] == ["c.npz"]
+
+
+def test_an_old_numpy_writes_the_same_checkpoint(
+    tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 2.1, NumPy's `savez` takes every named argument for an array to be saved."""
+
+    def savez(file: io.BufferedWriter, **arrays: Any) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                archive.writestr(f"{name}.npy", npy(np.asarray(array)))
+
+    saved = load_checkpoint(finished_run / LAST)
+    monkeypatch.setattr(np, "savez", savez)
+    save_checkpoint(tmp_path / "c.npz", saved)
+    assert content(load_checkpoint(tmp_path / "c.npz")) == content(saved)
 
 
 def test_a_checkpoint_shares_nothing_with_its_file(run_copy: Path) -> None:
