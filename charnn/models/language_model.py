@@ -26,7 +26,6 @@ from charnn.nn.parameters import Parameters
 from charnn.nn.recurrent import unroll
 from charnn.registry import CELLS
 
-
 LayerStates: TypeAlias = list[States]
 LogitsBackward: TypeAlias = Callable[[Array, Parameters], LayerStates]
 LossBackward: TypeAlias = Callable[[Parameters], LayerStates]

@@ -174,6 +174,8 @@ def test_top_p_at_its_borders() -> None:
         0.76: [0, 1, 2],
         1.0: [0, 1, 2, 3],
     }
+    (even,) = distribution(np.zeros((1, 4)), 1.0, top_p=0.5)
+    assert even.tolist() == [0.5, 0.5, 0, 0]
 
 
 def test_top_p_cuts_what_top_k_left() -> None:
