@@ -170,7 +170,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     meta["digest"] = digest(meta, arrays)
     text = np.frombuffer(json.dumps(meta).encode("utf-8"), np.uint8)
     with replacing(path) as file:
-        np.savez(file, allow_pickle=False, meta=text, **arrays)
+        np.savez(file, meta=text, **arrays)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

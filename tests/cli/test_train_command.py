@@ -25,7 +25,7 @@ from commands import (
 )
 
 import charnn
-from charnn.config import Config
+from charnn.config import DEFAULT_STEPS, Config
 from charnn.registry import CELLS
 
 RUN_FILES = {"best.npz", "config.yaml", "last.npz", "metrics.jsonl"}
@@ -301,8 +301,8 @@ def test_the_same_seed_gives_the_same_weights(verse: Path) -> None:
         (["--steps", 7], "epochs: 3", 7),
         ([], "steps: 5", 5),
         ([], "epochs: 2", None),
-        ([], "steps: none\nepochs: none", 6000),
-        ([], "", 6000),
+        ([], "steps: none\nepochs: none", DEFAULT_STEPS),
+        ([], "", DEFAULT_STEPS),
     ],
 )
 def test_epochs_and_steps(given: list, in_file: str, total: int | None, verse: Path) -> None:

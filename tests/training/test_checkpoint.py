@@ -120,9 +120,8 @@ def test_a_checkpoint_of_a_run_holds_all_of_it(tmp_path: Path, finished_run: Pat
     assert all(isinstance(row, tuple) for row in saved.progress.history)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-@pytest.mark.parametrize("embedding_size", [None, 4])
-@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(("num_layers", "embedding_size"), [(1, None), (3, 4)])
 @pytest.mark.parametrize("data", [{"average": 0.9}, {"tokens": "bytes"}, {"min_count": 3}], ids=str)
 def test_saving_and_loading_are_inverse(
     tmp_path: Path,
