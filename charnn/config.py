@@ -18,7 +18,7 @@ from charnn.options import Option, Section, Value, option, options_of, suggestio
 from charnn.registry import CELLS, OPTIMIZERS, SCHEDULES
 
 LARGEST_YAML = 1_000_000  # bytes
-DEFAULT_STEPS = 7_000
+DEFAULT_STEPS = 6_000
 
 
 @dataclass(frozen=True)
