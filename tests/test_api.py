@@ -20,7 +20,7 @@ TINY = {"hidden_size": 12, "batch_size": 4, "seq_length": 16, "steps": 40, "eval
 
 
 @pytest.fixture(autouse=True)
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in an empty folder that holds a text."""
     monkeypatch.chdir(tmp_path)
     Path("tide.txt").write_text(TEXT, encoding="utf-8")

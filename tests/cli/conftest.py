@@ -29,7 +29,7 @@ class Trained(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, without the options of the environment."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("CHARNN_")]:
@@ -38,7 +38,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def verse(workplace: Path) -> Path:
+def verse(work_folder: Path) -> Path:
     """Return the name of a text in the folder."""
     Path("verse.txt").write_text(VERSE, encoding="utf-8")
     return Path("verse.txt")
@@ -64,7 +64,7 @@ def model(trained: Trained) -> Path:
 
 
 @pytest.fixture
-def copied(trained: Trained, workplace: Path) -> Path:
+def copied(trained: Trained, work_folder: Path) -> Path:
     """Return the name of a run's copy in the folder, which may be changed."""
     shutil.copytree(trained.folder, "run")
     return Path("run")

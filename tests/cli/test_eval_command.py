@@ -29,7 +29,7 @@ def naive_loss(folder: Path, text: str) -> float:
 
 
 def test_json(model: Path, verse: Path) -> None:
-    """The keys are those of the issue, and the unit; the figures are one loss in three forms."""
+    """The keys are the documented ones, and the unit; the figures are one loss in three forms."""
     found = data("eval", model, verse)
     assert set(found) - {"unit"} == {
         *("characters", "unknown_characters", "nats_per_char", "bits_per_char", "perplexity")

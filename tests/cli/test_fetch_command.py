@@ -15,7 +15,7 @@ from charnn.text.fetch import CORPORA
 
 
 def test_the_known_corpus() -> None:
-    """The corpus comes from its repository, with the size and digest of the issue."""
+    """The corpus comes from its repository, with its known size and digest."""
     download = CORPORA["tinyshakespeare"]
     assert download.url.startswith("https://raw.githubusercontent.com/karpathy/char-rnn/")
     assert download.url.endswith("/data/tinyshakespeare/input.txt")

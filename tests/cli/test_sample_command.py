@@ -50,7 +50,7 @@ def test_the_prime_comes_first(model: Path) -> None:
     assert len(text) == len("the tide") + 40
 
 
-def test_a_run_folder_is_its_best(trained, workplace: Path) -> None:
+def test_a_run_folder_is_its_best(trained, work_folder: Path) -> None:
     """A folder's sample is that of best.npz, not of last.npz."""
     succeed(
         *("train", trained.corpus, "--out", "run", "--hidden-size", 16, "--steps", 90),
