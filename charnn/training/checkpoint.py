@@ -170,7 +170,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     meta["digest"] = digest(meta, arrays)
     text = np.frombuffer(json.dumps(meta).encode("utf-8"), np.uint8)
     with replacing(path) as file:
-        np.savez(file, meta=text, **arrays)
+        members: dict[str, Any] = {"meta": text, **arrays}
+        np.savez(file, **members)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
