@@ -53,7 +53,7 @@ class GRU(Cell):
         "n = tanh(x_t W_xn + (r h_{t-1}) W_hn + b_n)",
         STATE,
     )
-    symbol_gain = 3.0  # a gate half open shrinks h, as in the LSTM
+    symbol_gain = 3.0  # the LSTM's value; not tuned for the GRU
     memory: ClassVar[tuple[str, ...]] = ("reset_h",)
 
     @classmethod

@@ -35,7 +35,7 @@ class LSTM(Cell):
         "h_t = o tanh(c_t)",
     )
     states = ("h", "c")
-    symbol_gain = 3.0  # gates half open shrink h: with 1, the first epochs learn visibly slower
+    symbol_gain = 3.0  # gates half open shrink h: with 1, the first 750 updates learn slower
     memory = ("tanh_c",)
 
     def initial_bias(self, gate: str, forget_bias: float) -> float:
