@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from charnn.bench import measure
@@ -16,13 +17,8 @@ EVALUATED = 200_000  # symbols
 
 def training(point: Point, rounds: int, peak: float, peer: str | None) -> dict[str, Any]:
     """Time a grid point's updates, and the peer's in turn with them."""
-    with trainer(point) as run:
-
-        def ours() -> None:
-            with single_thread():
-                run.step()
-
-        sides = [ours]
+    with trainer(point) as run, single_thread():
+        sides: list[Callable[[], object]] = [run.step]
         row: dict[str, Any] = {
             "cell": point.label,
             "layers": point.num_layers,
@@ -38,7 +34,7 @@ def training(point: Point, rounds: int, peak: float, peer: str | None) -> dict[s
             rival.torch.set_num_threads(threads)
             sides.append(rival.step)
             row |= {"peer_threads": threads, "peer_input": kind}
-        seconds, *others = measure.in_turn(list(sides), rounds)
+        seconds, *others = measure.in_turn(sides, rounds)
     row["milliseconds"] = 1000 * seconds
     row["symbols_per_second"] = point.symbols / seconds
     row["share_of_peak"] = point.flops / seconds / (peak * 1e9)

@@ -55,28 +55,35 @@ def evaluate(
     ids: Array,
     streams: int = STREAMS,
     advance: Callable[[int], None] | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Score:
     """Return the loss on `ids` (N,), N >= 2: the N - 1 symbols after the first are predicted.
 
-    Memory does not grow with N. `advance` is told how many predictions each window added.
+    Memory does not grow with N. `advance` is told how many predictions each window added. `part`
+    k of n scores only the k-th n-th of the streams: the parts' scores add up to the whole's.
     """
     N = len(ids) - 1
-    B = max(1, min(streams, N // SHORTEST_STREAM))
-    length = -(-N // B)
-    starts = np.arange(B) * length
+    cut = max(1, min(streams, N // SHORTEST_STREAM))
+    length = -(-N // cut)
+    number, parts = part
+    first, last = (cut * n // parts for n in (number, number + 1))
+    starts = np.arange(first, last) * length
+    B = len(starts)
+    if B == 0:
+        return Score(0.0, 0)
     ends = np.minimum(starts + length, N)
     T = max(1, min(WINDOW, LARGEST_LOGITS // (B * model.vocab_size)))
     states = model.zero_states(B)
     buffers = Buffers()
     nats = 0.0
     with single_thread():
-        if B > 1:
+        if cut > 1:
             warm_up = starts + np.arange(-WARM_UP, 0)[:, None]
             for window in np.split(warm_up.clip(0, N - 1), range(T, WARM_UP, T)):
                 _, states, _ = model.logits(ids[window], states, buffers=buffers)
             for layer in states:
                 for state in layer:
-                    state[0] = 0  # the first stream is the text's beginning
+                    state[starts == 0] = 0  # this stream is the text's beginning
         for begin in range(0, length, T):
             at = starts + np.arange(begin, min(begin + T, length))[:, None]
             scored = at < ends
@@ -86,4 +93,4 @@ def evaluate(
             nats += float(losses.reshape(at.shape).sum(where=scored, dtype=np.float64))
             if advance is not None:
                 advance(int(scored.sum()))
-    return Score(nats, N)
+    return Score(nats, int((ends - starts).clip(0).sum()))

@@ -123,18 +123,18 @@ class LanguageModel:
     ) -> tuple[Array, LayerStates, LogitsBackward]:
         """Run a window: ids (T, B) -> logits (T * B, V), the states after it, and `backward`.
 
-        With `random`, dropout is on. `backward(d_logits, gradients)` adds the gradients of all
-        parameters and returns those of the initial states.
+        With `random`, dropout is on. `backward(d_logits, gradients)` fills in the gradients of all
+        parameters and returns those of the initial states; it can be called once. With `buffers`,
+        what is returned is good until the next window.
         """
+        buffers = buffers or Buffers()
         h, final, backward_layers = self.hidden(ids, states, random=random, buffers=buffers)
         top = h.reshape(ids.size, -1)
         W_hy = self.parameters["W_hy"]
-        logits, backward_affine = affine(top, W_hy, self.parameters["b_y"])
+        logits, backward_affine = affine(top, W_hy, self.parameters["b_y"], buffers)
 
         def backward(d_logits: Array, gradients: Parameters) -> LayerStates:
-            d_top, dW_hy, db_y = backward_affine(d_logits)
-            gradients["W_hy"][...] += dW_hy
-            gradients["b_y"][...] += db_y
+            d_top = backward_affine(d_logits, gradients["W_hy"], gradients["b_y"])
             return backward_layers(d_top.reshape(h.shape), gradients)
 
         return logits, final, backward
@@ -200,10 +200,10 @@ class LanguageModel:
     ) -> tuple[float, LayerStates, LossBackward]:
         """Return the mean loss of a window in nats per symbol: inputs and targets (T, B).
 
-        With it come the states after the window, and `backward(gradients)`, which adds the
-        gradients of all parameters and returns those of the initial states. Where the window is a
-        part of a larger one, `symbols` is the number of the whole's targets, and the loss is the
-        part's share of the whole's mean.
+        With it come the states after the window, and `backward(gradients)`, which fills in
+        the gradients of all parameters and returns those of the initial states; it can be called
+        once. Where the window is a part of a larger one, `symbols` is the number of the whole's
+        targets, and the loss is the part's share of the whole's mean.
         """
         logits, final, backward_logits = self.logits(inputs, states, random=random, buffers=buffers)
         symbols = symbols or targets.size

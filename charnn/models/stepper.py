@@ -47,7 +47,7 @@ class Stepper:
         a = self._table.take(ids, axis=1, out=self._a, mode="clip")
         h = self._advance(0, a)
         for number, (W_xh, b_h) in enumerate(self._inputs, 1):
-            W_xh.product(h, a)
+            W_xh.product(h, W_xh.split(a))
             a += b_h
             h = self._advance(number, a)
         np.matmul(h, self._model.parameters["W_hy"], out=self._logits)

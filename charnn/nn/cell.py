@@ -5,47 +5,62 @@ the pre-activations, `a = x_t W_xh + b_h` with shape `(G, B, H)`, adds the recur
 and knows nothing of time, layers, batches of windows or the input's kind: `charnn.nn.recurrent`
 unrolls it over time. Rows are examples, so a product is written `x W` where the papers have `W x`.
 
-To add a cell, write its `step` in a file of its own and name the class in `charnn.registry`.
+By the chain rule a gradient is what comes from later times a local derivative. Local derivatives
+need nothing from later, so they are computed for many steps at once; only what comes from later
+goes step by step.
+
+To add a cell, write its three methods in a file of its own and name the class in
+`charnn.registry`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
 import numpy as np
 
 from charnn.arrays import Array, Arrays, Shape
+from charnn.nn.buffers import Buffers
 from charnn.nn.products import BlockedWeights
 
 States: TypeAlias = tuple[Array, ...]
-StepBackward: TypeAlias = Callable[[States, Array], States]
 
 ALL_GATES = slice(None)
 
 
 class RecurrentWeights:
-    """A cell's recurrent weights, made ready once for all the steps of a window of B streams."""
+    """A cell's recurrent weights, made ready once for all the steps of a window of B streams.
 
-    def __init__(self, weights: Arrays, batch_size: int) -> None:
+    What its products return is good until the next product.
+    """
+
+    def __init__(
+        self, weights: Arrays, batch_size: int, buffers: Buffers | None = None, name: str = ""
+    ) -> None:
         self.weights = weights
+        self._buffers, self._name = buffers or Buffers(), name
         W_hh = weights["W_hh"]
-        self._W_hh = BlockedWeights(W_hh, batch_size)
+        G, _, H = W_hh.shape
+        self._W_hh = BlockedWeights(W_hh, batch_size, self._buffers, f"{name}W_hh ")
         self._transposed: BlockedWeights | None = None
-        self._batch_size = batch_size
-        self._scratch = np.empty((len(W_hh), batch_size, W_hh.shape[2]), W_hh.dtype)
+        self._out = self._buffers.array(f"{name}product", (G, batch_size, H), W_hh.dtype)
+        self._split_out = self._W_hh.split(self._out)
+        self._total = self._buffers.array(f"{name}total", (batch_size, H), W_hh.dtype)
 
     def product(self, h: Array, gates: slice = ALL_GATES) -> Array:
-        """`h W_hh[g]` for each gate: h (B, H), returns (G, B, H), good until the next call."""
-        return self._W_hh.product(h, self._scratch[gates], gates)
+        """`h W_hh[g]` for each gate: h (B, H), returns (G, B, H)."""
+        self._W_hh.product(h, self._split_out[gates], gates)
+        return self._out[gates]
 
     def product_transposed(self, da: Array, gates: slice = ALL_GATES) -> Array:
         """The gradient of `product`'s h: `sum over g of da[g] W_hh[g]^T`, (G, B, H) -> (B, H)."""
         if self._transposed is None:
-            W_hh = self.weights["W_hh"]
-            self._transposed = BlockedWeights(W_hh.swapaxes(1, 2), self._batch_size)
-        return self._transposed.product_of_gates(da, self._scratch[gates], gates)
+            W, B = self.weights["W_hh"].swapaxes(1, 2), len(self._total)
+            self._transposed = BlockedWeights(W, B, self._buffers, f"{self._name}W_hh^T ")
+        self._transposed.products(da, self._split_out[gates], gates)
+        total: Array = np.add.reduce(self._out[gates], axis=0, out=self._total)
+        return total
 
 
 class Cell(ABC):
@@ -77,29 +92,49 @@ class Cell(ABC):
     @abstractmethod
     def step(
         self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
-    ) -> StepBackward:
+    ) -> None:
         """Compute the states at time t from those at t - 1.
 
         `a` (G, B, H) holds `x_t W_xh + b_h` and becomes the gates; `previous` are the states at
-        t - 1, `states` and `memory` are filled, (B, H) each. Returns `backward`, which takes the
-        gradients of the states, fills `da` (G, B, H), the gradient of the input's share, and
-        returns the gradients of the previous states.
+        t - 1, `states` and `memory` are filled, (B, H) each.
+        """
+
+    @abstractmethod
+    def local_gradients(
+        self, a: Array, previous: States, states: States, memory: States, local: Array
+    ) -> None:
+        """Compute the local derivatives of some steps after the forward pass, S of them.
+
+        `a` (S, G, B, H) holds their gates, the others (S, B, H) each what `step` had. Fills
+        `local` (G, S, B, H) with what `step_backward` multiplies; it may replace gates and memory
+        by what `step_backward` expects there.
+        """
+
+    @abstractmethod
+    def step_backward(
+        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+    ) -> States:
+        """Compute a step's gradient from that of its states, `d_states`, (B, H) each.
+
+        `a` (G, B, H), `memory` (B, H) and `da` (G, B, H) are as `local_gradients` left them; `da`
+        becomes the gradient of the input's share. Returns the gradients of the previous states,
+        which may lie in the memory of `d_states` and of W's products.
         """
 
     def recurrent_gradients(
         self, h_prev: Array, da: Array, memory: States, gradients: Arrays
     ) -> None:
-        """Add a window's gradient of the recurrent weights: h_prev (T, B, H), da (G, T, B, H).
+        """Compute a window's gradient of the recurrent weights: h_prev (T, B, H), da (G, T, B, H).
 
         The weights are shared by all time steps, so the sum over time is one product over T x B.
         """
-        gradients["W_hh"][...] += outer_products(h_prev, da)
+        outer_products(h_prev, da, out=gradients["W_hh"])
 
 
-def outer_products(x: Array, da: Array) -> Array:
+def outer_products(x: Array, da: Array, out: Array | None = None) -> Array:
     """`sum over t, b of x^T da[g]`: x (T, B, D), da (G, T, B, H), returns (G, D, H)."""
     D, (G, H) = x.shape[-1], (da.shape[0], da.shape[-1])
-    total: Array = np.matmul(x.reshape(-1, D).T, da.reshape(G, -1, H))
+    total: Array = np.matmul(x.reshape(-1, D).T, da.reshape(G, -1, H), out=out)
     return total
 
 
@@ -109,3 +144,15 @@ def sigmoid_(a: Array) -> None:
     np.tanh(a, out=a)
     a *= 0.5
     a += 0.5
+
+
+def sigmoid_derivative(y: Array, out: Array) -> None:
+    """`y (1 - y)`, the derivative of y = sigma(a) by a."""
+    np.subtract(1, y, out=out)
+    out *= y
+
+
+def tanh_derivative(y: Array, out: Array) -> None:
+    """`1 - y^2`, the derivative of y = tanh(a) by a."""
+    np.multiply(y, y, out=out)
+    np.subtract(1, out, out=out)

@@ -11,16 +11,17 @@ Reset after it, as cuDNN, PyTorch and Keras compute (there with z and 1 - z exch
     m = h_{t-1} W_hn + b_hn
     n = tanh(x_t W_xn + b_n + r m)
 
-The gradient, with `da` that of the arguments of sigma and tanh:
+The gradient, with `da` that of the arguments of sigma and tanh; the local derivatives stand in
+brackets:
 
-    da_n     = dh_t z (1 - n^2)
-    da_z     = dh_t (n - h_{t-1}) z (1 - z)
+    da_n     = dh_t [z (1 - n^2)]
+    da_z     = dh_t [(n - h_{t-1}) z (1 - z)]
     before:  dq = da_n W_hn^T  with q = r h_{t-1}
-             da_r     = dq h_{t-1} r (1 - r)
-             dh_{t-1} = dh_t (1 - z) + dq r + da_r W_hr^T + da_z W_hz^T
-    after:   dm = da_n r
-             da_r     = da_n m r (1 - r)
-             dh_{t-1} = dh_t (1 - z) + dm W_hn^T + da_r W_hr^T + da_z W_hz^T
+             da_r     = dq [h_{t-1} r (1 - r)]
+             dh_{t-1} = dh_t [1 - z] + dq [r] + da_r W_hr^T + da_z W_hz^T
+    after:   dm       = dh_t [z (1 - n^2) r]
+             da_r     = dh_t [z (1 - n^2) m r (1 - r)]
+             dh_{t-1} = dh_t [1 - z] + dm W_hn^T + da_r W_hr^T + da_z W_hz^T
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from charnn.nn.cell import (
     Cell,
     RecurrentWeights,
     States,
-    StepBackward,
     outer_products,
     sigmoid_,
+    sigmoid_derivative,
+    tanh_derivative,
 )
 
 RZ, N = slice(0, 2), slice(2, 3)
@@ -66,7 +68,7 @@ class GRU(Cell):
 
     def step(
         self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
-    ) -> StepBackward:
+    ) -> None:
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
         (h,) = states
@@ -79,26 +81,36 @@ class GRU(Cell):
         np.tanh(n, out=n)
         interpolate(h_prev, z, n, out=h)
 
-        def backward(d_states: States, da: Array) -> States:
-            (dh,) = d_states
-            interpolate_backward(dh, h_prev, z, n, da)
-            d_reset_h = W.product_transposed(da[N], N)
-            np.multiply(d_reset_h, h_prev, out=da[0])
-            da[RZ] *= a[RZ] * (1 - a[RZ])
-            dh_prev = W.product_transposed(da[RZ], RZ)
-            dh_prev += dh * (1 - z)
-            dh_prev += d_reset_h * r
-            return (dh_prev,)
+    def local_gradients(
+        self, a: Array, previous: States, states: States, memory: States, local: Array
+    ) -> None:
+        """Derivatives in the module's equations; that of h_{t-1} by h_t, 1 - z, replaces z."""
+        (h_prev,) = previous
+        update_derivatives(a, h_prev, local)
+        local[0] *= h_prev
 
-        return backward
+    def step_backward(
+        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+    ) -> States:
+        """One step's gradient: see the module's equations and `Cell.step_backward`."""
+        (dh,) = d_states
+        r, keep, _ = a
+        da[1:] *= dh
+        dh *= keep
+        dq = W.product_transposed(da[N], N)
+        da[0] *= dq
+        dq *= r
+        dh += dq
+        dh += W.product_transposed(da[RZ], RZ)
+        return (dh,)
 
     def recurrent_gradients(
         self, h_prev: Array, da: Array, memory: States, gradients: Arrays
     ) -> None:
         """Like `Cell.recurrent_gradients`; what n's weights multiplied is r h_{t-1}."""
         (reset_h,) = memory
-        gradients["W_hh"][RZ] += outer_products(h_prev, da[RZ])
-        gradients["W_hh"][N] += outer_products(reset_h, da[N])
+        outer_products(h_prev, da[RZ], out=gradients["W_hh"][RZ])
+        outer_products(reset_h, da[N], out=gradients["W_hh"][N])
 
 
 class GRUResetAfter(GRU):
@@ -121,11 +133,11 @@ class GRUResetAfter(GRU):
 
     def step(
         self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
-    ) -> StepBackward:
+    ) -> None:
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
         (h,) = states
-        m, dm = memory
+        m, _ = memory
         recurrent = W.product(h_prev)
         a[RZ] += recurrent[RZ]
         sigmoid_(a[RZ])
@@ -135,27 +147,39 @@ class GRUResetAfter(GRU):
         np.tanh(n, out=n)
         interpolate(h_prev, z, n, out=h)
 
-        def backward(d_states: States, da: Array) -> States:
-            (dh,) = d_states
-            interpolate_backward(dh, h_prev, z, n, da)
-            np.multiply(da[2], r, out=dm)
-            np.multiply(da[2], m, out=da[0])
-            da[RZ] *= a[RZ] * (1 - a[RZ])
-            dh_prev = W.product_transposed(da[RZ], RZ)
-            dh_prev += W.product_transposed(dm[None], N)
-            dh_prev += dh * (1 - z)
-            return (dh_prev,)
+    def local_gradients(
+        self, a: Array, previous: States, states: States, memory: States, local: Array
+    ) -> None:
+        """Derivatives in the module's equations; 1 - z replaces z, and dm's has its place."""
+        (h_prev,) = previous
+        m, dm_local = memory
+        update_derivatives(a, h_prev, local)
+        local[0] *= m
+        local[0] *= local[2]
+        np.multiply(local[2], a[:, 0], out=dm_local)
 
-        return backward
+    def step_backward(
+        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+    ) -> States:
+        """One step's gradient: see the module's equations and `Cell.step_backward`."""
+        (dh,) = d_states
+        _, dm = memory
+        _, keep, _ = a
+        da *= dh
+        dm *= dh
+        dh *= keep
+        dh += W.product_transposed(da[RZ], RZ)
+        dh += W.product_transposed(dm[None], N)
+        return (dh,)
 
     def recurrent_gradients(
         self, h_prev: Array, da: Array, memory: States, gradients: Arrays
     ) -> None:
         """Like `Cell.recurrent_gradients`; n's recurrent share has the gradient dm, not da_n."""
         _, dm = memory
-        gradients["W_hh"][RZ] += outer_products(h_prev, da[RZ])
-        gradients["W_hh"][N] += outer_products(h_prev, dm[None])
-        gradients["b_hn"][...] += dm.sum(axis=(0, 1))
+        outer_products(h_prev, da[RZ], out=gradients["W_hh"][RZ])
+        outer_products(h_prev, dm[None], out=gradients["W_hh"][N])
+        np.sum(dm, axis=(0, 1), out=gradients["b_hn"])
 
 
 def interpolate(h_prev: Array, z: Array, n: Array, out: Array) -> None:
@@ -165,9 +189,12 @@ def interpolate(h_prev: Array, z: Array, n: Array, out: Array) -> None:
     out += h_prev
 
 
-def interpolate_backward(dh: Array, h_prev: Array, z: Array, n: Array, da: Array) -> None:
-    """Fill `da_n` whole, and `da_z` but for the factor z (1 - z), which it shares with r."""
-    _, da_z, da_n = da
-    np.multiply(dh, n - h_prev, out=da_z)
-    np.multiply(dh, z, out=da_n)
-    da_n *= 1 - n * n
+def update_derivatives(a: Array, h_prev: Array, local: Array) -> None:
+    """Fill what both forms share: da_z's and da_n's derivatives, r (1 - r), and 1 - z over z."""
+    gates = a.swapaxes(0, 1)
+    _, z, n = gates
+    sigmoid_derivative(gates[RZ], out=local[RZ])
+    local[1] *= n - h_prev
+    tanh_derivative(n, out=local[2])
+    local[2] *= z
+    np.subtract(1, z, out=z)

@@ -16,7 +16,7 @@ from charnn.nn.buffers import Buffers
 from charnn.nn.cell import outer_products
 from charnn.nn.products import BlockedWeights
 
-AffineBackward: TypeAlias = Callable[[Array], tuple[Array, Array, Array]]
+AffineBackward: TypeAlias = Callable[[Array, Array, Array], Array]
 InputBackward: TypeAlias = Callable[[Array, Arrays], None]
 DenseBackward: TypeAlias = Callable[[Array, Arrays], Array]
 
@@ -55,9 +55,8 @@ def project_one_hot(
         table.take(ids[t], axis=1, out=a[t], mode="clip")
 
     def backward(da: Array, gradients: Arrays) -> None:
-        symbols, one_hot = one_hot_columns(ids, da.dtype)
-        gradients["W_xh"][:, symbols] += outer_products(one_hot, da)
-        gradients["b_h"][...] += bias_gradient(da)
+        sums_by_symbol(ids, da.reshape(G, ids.size, H), out=gradients["W_xh"])
+        np.sum(gradients["W_xh"], axis=1, out=gradients["b_h"])  # every row of da is in one sum
 
     return a, backward
 
@@ -66,18 +65,21 @@ def embed(ids: Array, E: Array) -> tuple[Array, InputBackward]:
     """Look up embeddings: ids (T, B), E (V, D) -> x (T, B, D)."""
 
     def backward(dx: Array, gradients: Arrays) -> None:
-        symbols, one_hot = one_hot_columns(ids, dx.dtype)
-        gradients["E"][symbols] += one_hot.T @ dx.reshape(len(one_hot), -1)
+        sums_by_symbol(ids, dx.reshape(1, ids.size, -1), out=gradients["E"][None])
 
     return E[ids], backward
 
 
-def one_hot_columns(ids: Array, dtype: np.dtype[np.floating]) -> tuple[Array, Array]:
-    """Return the distinct symbols of `ids`, (U,), and one-hot rows over them, (ids.size, U)."""
-    symbols, columns = np.unique(ids, return_inverse=True)
-    one_hot = np.zeros((ids.size, len(symbols)), dtype)
-    one_hot[np.arange(ids.size), columns.ravel()] = 1
-    return symbols, one_hot
+def sums_by_symbol(ids: Array, da: Array, out: Array) -> None:
+    """`out[:, v]` = sum of the rows of da where ids is v: da (G, ids.size, H), out (G, V, H).
+
+    The product of the one-hot matrix's transpose and da, without its multiplications by zero.
+    """
+    places = np.argsort(ids, axis=None, kind="stable")
+    symbols, starts = np.unique(ids.reshape(-1)[places], return_index=True)
+    out[...] = 0
+    for symbol, start, end in zip(symbols, starts, [*starts[1:], ids.size], strict=True):
+        np.add.reduce(da.take(places[start:end], axis=1), axis=1, out=out[:, symbol])
 
 
 def project(
@@ -87,24 +89,27 @@ def project(
     T, B, D = x.shape
     G, _, H = W_xh.shape
     a = buffers.array(f"{name}a", (T, G, B, H), x.dtype)
-    BlockedWeights(W_xh, B).product(x, a)
-    a += b_h[:, None]
+    BlockedWeights(W_xh, B, buffers, f"{name}W_xh ").product_over_time(x, a)
+    for a_t in a:
+        a_t += b_h[:, None]
 
     def backward(da: Array, gradients: Arrays) -> Array:
-        gradients["W_xh"][...] += outer_products(x, da)
-        gradients["b_h"][...] += bias_gradient(da)
-        dx = np.zeros((T * B, D), x.dtype)
-        for da_gate, W_gate in zip(da, W_xh, strict=True):
-            dx += da_gate.reshape(T * B, H) @ W_gate.T
+        outer_products(x, da, out=gradients["W_xh"])
+        np.sum(da, axis=(1, 2), out=gradients["b_h"])
+        transposed = BlockedWeights(W_xh.swapaxes(1, 2), T * B, buffers, f"{name}W_xh^T ")
+        dx, share = (
+            buffers.array(f"{name}{what}", (1, T * B, D), x.dtype)
+            for what in ("dx", "dx of a gate")
+        )
+        rows = da.reshape(G, T * B, H)
+        for number in range(G):
+            gate = slice(number, number + 1)
+            transposed.products(rows[gate], transposed.split(share if number else dx), gate)
+            if number:
+                dx += share
         return dx.reshape(x.shape)
 
     return a, backward
-
-
-def bias_gradient(da: Array) -> Array:
-    """Return the sum over time and batch: da (G, T, B, H) -> (G, H)."""
-    total: Array = da.sum(axis=(1, 2))
-    return total
 
 
 def dropout(
@@ -121,21 +126,27 @@ def dropout(
     out = np.multiply(x, mask, out=buffers.array(f"{name}dropped", x.shape, x.dtype))
 
     def backward(d_out: Array) -> Array:
-        dx: Array = d_out * mask
-        return dx
+        return np.multiply(d_out, mask, out=mask)
 
     return out, backward
 
 
-def affine(x: Array, W: Array, b: Array) -> tuple[Array, AffineBackward]:
+def affine(
+    x: Array, W: Array, b: Array, buffers: Buffers | None = None
+) -> tuple[Array, AffineBackward]:
     """`y = x W + b`: x (N, H), W (H, V), b (V,) -> y (N, V).
 
-    `backward(dy)` returns the gradients of x, W and b.
+    `backward(dy, dW, db)` fills in the gradients of W and b and returns that of x.
     """
-    y: Array = x @ W
+    memory = buffers or Buffers()
+    y: Array = np.matmul(x, W, out=memory.array("y", (len(x), W.shape[1]), x.dtype))
     y += b
 
-    def backward(dy: Array) -> tuple[Array, Array, Array]:
-        return dy @ W.T, x.T @ dy, dy.sum(axis=0)
+    def backward(dy: Array, dW: Array, db: Array) -> Array:
+        np.matmul(x.T, dy, out=dW)
+        np.sum(dy, axis=0, out=db)
+        transposed = memory.contiguous("W^T", W.T)
+        dx: Array = np.matmul(dy, transposed, out=memory.array("dx", x.shape, x.dtype))
+        return dx
 
     return y, backward

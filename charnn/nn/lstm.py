@@ -5,14 +5,15 @@
     c_t = f c_{t-1} + i g
     h_t = o tanh(c_t)
 
-Its gradient, with `da` that of the arguments of sigma and tanh (sigma' = sigma (1 - sigma)):
+Its gradient, with `da` that of the arguments of sigma and tanh (sigma' = sigma (1 - sigma)); the
+local derivatives stand in brackets:
 
-    dc_t    <- dc_t + dh_t o (1 - tanh(c_t)^2)
-    da_i     = dc_t g       i (1 - i)
-    da_f     = dc_t c_{t-1} f (1 - f)
-    da_o     = dh_t tanh(c_t) o (1 - o)
-    da_g     = dc_t i       (1 - g^2)
-    dc_{t-1} = dc_t f
+    dc_t    <- dc_t + dh_t [o (1 - tanh(c_t)^2)]
+    da_i     = dc_t [g i (1 - i)]
+    da_f     = dc_t [c_{t-1} f (1 - f)]
+    da_o     = dh_t [tanh(c_t) o (1 - o)]
+    da_g     = dc_t [i (1 - g^2)]
+    dc_{t-1} = dc_t [f]
     dh_{t-1} = sum over gates of da W_hh^T
 """
 
@@ -21,7 +22,14 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.nn.cell import Cell, RecurrentWeights, States, StepBackward, sigmoid_
+from charnn.nn.cell import (
+    Cell,
+    RecurrentWeights,
+    States,
+    sigmoid_,
+    sigmoid_derivative,
+    tanh_derivative,
+)
 
 
 class LSTM(Cell):
@@ -44,7 +52,7 @@ class LSTM(Cell):
 
     def step(
         self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
-    ) -> StepBackward:
+    ) -> None:
         """One step: see the module's equations and `Cell.step`."""
         h_prev, c_prev = previous
         h, c = states
@@ -53,21 +61,40 @@ class LSTM(Cell):
         sigmoid_(a[:3])
         np.tanh(a[3], out=a[3])
         i, f, o, g = a
+        i_g = np.multiply(i, g, out=tanh_c)
         np.multiply(f, c_prev, out=c)
-        c += i * g
+        c += i_g
         np.tanh(c, out=tanh_c)
         np.multiply(o, tanh_c, out=h)
 
-        def backward(d_states: States, da: Array) -> States:
-            dh, dc_next = d_states
-            dc = dh * o * (1 - tanh_c * tanh_c)
-            dc += dc_next
-            np.multiply(dc, g, out=da[0])
-            np.multiply(dc, c_prev, out=da[1])
-            np.multiply(dh, tanh_c, out=da[2])
-            np.multiply(dc, i, out=da[3])
-            da[:3] *= a[:3] * (1 - a[:3])
-            da[3] *= 1 - g * g
-            return W.product_transposed(da), dc * f
+    def local_gradients(
+        self, a: Array, previous: States, states: States, memory: States, local: Array
+    ) -> None:
+        """Derivatives in the module's equations; that of c_t by h_t replaces tanh(c_t)."""
+        _, c_prev = previous
+        (tanh_c,) = memory
+        gates = a.swapaxes(0, 1)
+        i, _, o, g = gates
+        sigmoid_derivative(gates[:3], out=local[:3])
+        local[0] *= g
+        local[1] *= c_prev
+        local[2] *= tanh_c
+        tanh_derivative(g, out=local[3])
+        local[3] *= i
+        tanh_derivative(tanh_c, out=tanh_c)
+        tanh_c *= o
 
-        return backward
+    def step_backward(
+        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+    ) -> States:
+        """One step's gradient: see the module's equations and `Cell.step_backward`."""
+        dh, dc = d_states
+        (dc_local,) = memory
+        _, f, _, _ = a
+        dc_local *= dh
+        dc += dc_local
+        da[:2] *= dc
+        da[2] *= dh
+        da[3] *= dc
+        dc *= f
+        return W.product_transposed(da), dc

@@ -2,9 +2,14 @@
 
 One time step multiplies a state `(B, H)` by weights `(G, H, H)`. OpenBLAS packs its operands for a
 product, and with so few rows the packing costs as much as the arithmetic. For small products it
-has a kernel that packs nothing; it is chosen while rows x inner x columns <= 1e6. So the columns
-of each gate are cut into equal blocks that stay below this bound, and `np.matmul` runs them as one
-batch. On a BLAS without such a kernel the blocks are still wide enough to cost next to nothing.
+has a kernel that packs nothing; it is chosen while rows x inner x columns <= 1e6. So the products
+are cut into equal blocks that stay below this bound, and `np.matmul` runs them as one batch:
+
+- the weights' columns into blocks of at most 64, each copied into a piece of memory of its own,
+  which is read from one end to the other (64 columns are what the kernel's registers hold);
+- where that is not enough, the rows too; a block of weights meets all of them while it is cached.
+
+On a BLAS without such a kernel the blocks are still large enough to cost next to nothing.
 """
 
 from __future__ import annotations
@@ -12,44 +17,74 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array
+from charnn.nn.buffers import Buffers
 
 SMALL_PRODUCT = 1_000_000
-NARROWEST_BLOCK = 32
+WIDEST_BLOCK = 64  # columns
+NARROWEST_BLOCK = 16
+FEWEST_ROWS = 8
 
 
-def number_of_blocks(rows: int, inner: int, columns: int) -> int:
-    """Return into how many equal blocks to cut the columns of a (rows, inner) @ (inner, columns).
+def number_of_blocks(rows: int, inner: int, columns: int) -> tuple[int, int]:
+    """Return into how many equal blocks to cut the rows, and the columns, of a product.
 
-    The fewest that keep rows x inner x block within `SMALL_PRODUCT`, or 1 where none does.
+    The product is (rows, inner) @ (inner, columns). The widest blocks within `SMALL_PRODUCT`, then
+    those of the most rows; (1, 1) where there are none.
     """
     if rows == 1:
-        return 1  # a matrix-vector product reads its weights once, whatever the blocks
-    for blocks in range(1, columns // NARROWEST_BLOCK + 1):
-        if columns % blocks == 0 and rows * inner * (columns // blocks) <= SMALL_PRODUCT:
-            return blocks
-    return 1
+        return 1, 1  # a matrix-vector product reads its weights once, whatever the blocks
+    for column_blocks in divisors(columns):
+        width = columns // column_blocks
+        if not NARROWEST_BLOCK <= width <= WIDEST_BLOCK:
+            continue
+        for row_blocks in divisors(rows):
+            height = rows // row_blocks
+            if height < FEWEST_ROWS and row_blocks > 1:
+                break
+            if height * inner * width <= SMALL_PRODUCT:
+                return row_blocks, column_blocks
+    return 1, 1
+
+
+def divisors(number: int) -> list[int]:
+    """Return all divisors of a number, the smallest first."""
+    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
 
 
 class BlockedWeights:
-    """Weights `(G, D, N)`, one matrix a gate, laid out for products with `rows` rows."""
+    """Weights `(G, D, N)`, one matrix a gate, laid out for products with B rows.
 
-    def __init__(self, W: Array, rows: int) -> None:
+    The copy lies in `buffers` under `name`. It is as old as this object: make a new one after the
+    weights have changed.
+    """
+
+    def __init__(
+        self, W: Array, batch_size: int, buffers: Buffers | None = None, name: str = ""
+    ) -> None:
         G, D, N = W.shape
-        blocks = number_of_blocks(rows, D, N)
-        self.blocks = np.ascontiguousarray(W.reshape(G, D, blocks, N // blocks).swapaxes(1, 2))
+        self._R, self._K = R, K = number_of_blocks(batch_size, D, N)
+        blocks = W.reshape(G, D, K, N // K).swapaxes(1, 2)[:, :, None]
+        self._blocks = (buffers or Buffers()).contiguous(f"{name}blocks", blocks)
+        self._rows = R, batch_size // R
 
     def split(self, out: Array) -> Array:
-        """View `(..., B, N)` as `(..., K, B, N / K)`, one block of columns after the other."""
-        K, width = self.blocks.shape[1], self.blocks.shape[3]
-        return out.reshape(*out.shape[:-1], K, width).swapaxes(-2, -3)
+        """View (..., G, B, N) as (G, K, ..., R, B / R, N / K): K blocks of columns, R of rows."""
+        *times, G, _, N = out.shape
+        blocks = out.reshape(*times, G, *self._rows, self._K, N // self._K)
+        order = (-5, -2, *range(-blocks.ndim, -5), -4, -3, -1)
+        return blocks.transpose(order)
 
-    def product(self, x: Array, out: Array, gates: slice = slice(None)) -> Array:
-        """`out[..., g] = x W[g]` for each gate: x (..., B, D), out (..., G, B, N)."""
-        np.matmul(x[..., None, None, :, :], self.blocks[gates], out=self.split(out))
-        return out
+    def product(self, x: Array, split_out: Array, gates: slice = slice(None)) -> None:
+        """`out[g] = x W[g]` for each gate: x (B, D), out (G, B, N) given as `split(out)`."""
+        x = x.reshape(*self._rows, x.shape[-1])
+        np.matmul(x, self._blocks[gates], out=split_out)
 
-    def product_of_gates(self, x: Array, out: Array, gates: slice = slice(None)) -> Array:
-        """`sum over g of x[g] W[g]`: x (G, B, D), out (G, B, N) as scratch; returns (B, N)."""
-        np.matmul(x[:, None], self.blocks[gates], out=self.split(out))
-        total: Array = np.add.reduce(out, axis=0)
-        return total
+    def product_over_time(self, x: Array, out: Array) -> None:
+        """`out[t, g] = x[t] W[g]`: x (T, B, D), out (T, G, B, N); each block meets all of x."""
+        x = x.reshape(len(x), *self._rows, x.shape[-1])
+        np.matmul(x, self._blocks[:, :, None], out=self.split(out))
+
+    def products(self, x: Array, split_out: Array, gates: slice = slice(None)) -> None:
+        """`out[g] = x[g] W[g]` for each gate: x (G, B, D), out (G, B, N) given as `split(out)`."""
+        x = x.reshape(len(x), 1, *self._rows, x.shape[-1])
+        np.matmul(x, self._blocks[gates], out=split_out)

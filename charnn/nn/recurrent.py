@@ -23,6 +23,8 @@ from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell, RecurrentWeights, States
 from charnn.nn.layers import project
 
+CACHED = 65_536  # numbers whose local derivatives are computed at once: they stay in the cache
+
 Backward: TypeAlias = Callable[[Array, Arrays, "States | None"], tuple[Array, States]]
 StepGradient: TypeAlias = Callable[[States], tuple[Array, States, dict[str, Array]]]
 
@@ -35,9 +37,9 @@ def unroll(
     `a` (T, G, B, H) holds the input's share of the pre-activations and becomes the gates;
     `initial` are the states before the window, (B, H) each. Returns h (T, B, H), the states after
     the window, and `backward(dh, gradients, d_final)`, which takes the gradient of h (T, B, H) and
-    of the states after the window (None for zeros), adds the recurrent weights' gradients, and
-    returns `da` (G, T, B, H) and the gradients of the initial states. `name` keeps the buffers of
-    several layers apart.
+    of the states after the window (None for zeros), fills in the recurrent weights' gradients, and
+    returns `da` (G, T, B, H) and the gradients of the initial states. It uses up what the forward
+    pass kept, so it can be called once. `name` keeps the buffers of several layers apart.
     """
     T, G, B, H = a.shape
 
@@ -50,17 +52,30 @@ def unroll(
         if before.shape != (B, H):
             raise ValueError(f"an initial state has shape {before.shape}, but (B, H) is {(B, H)}")
         state[0] = before
-    W = RecurrentWeights(weights, B)
+    W = RecurrentWeights(weights, B, buffers, name)
     rows = [tuple(state[t] for state in states) for t in range(T + 1)]
     kept = [tuple(array[t] for array in memory) for t in range(T)]
-    backward_steps = [cell.step(a[t], rows[t], rows[t + 1], kept[t], W) for t in range(T)]
+    for t in range(T):
+        cell.step(a[t], rows[t], rows[t + 1], kept[t], W)
 
     def backward(dh: Array, gradients: Arrays, d_final: States | None) -> tuple[Array, States]:
         da = window("da", G, T, B, H)
-        d_states = d_final or tuple(np.zeros_like(state) for state in rows[T])
-        for t in reversed(range(T)):
-            d_states = (d_states[0] + dh[t], *d_states[1:])
-            d_states = backward_steps[t](d_states, da[:, t])
+        d_states = tuple(state.copy() for state in d_final or map(np.zeros_like, rows[T]))
+        span = max(1, CACHED // (G * B * H))
+        for end in range(T, 0, -span):
+            start = max(0, end - span)
+            before, after = slice(start, end), slice(start + 1, end + 1)
+            cell.local_gradients(
+                a[before],
+                tuple(state[before] for state in states),
+                tuple(state[after] for state in states),
+                tuple(array[before] for array in memory),
+                da[:, before],
+            )
+            for t in reversed(range(start, end)):
+                d_h = d_states[0]
+                d_h += dh[t]
+                d_states = cell.step_backward(d_states, a[t], kept[t], da[:, t], W)
         cell.recurrent_gradients(states[0][:T], da, tuple(memory), gradients)
         return da, d_states
 
@@ -75,7 +90,7 @@ def recurrent(
     `weights` are the cell's parameters by name (see `Cell.shapes`), `initial` its states before
     the sequences, (B, H) each. Returns h, the states after the sequences, and
     `backward(dh, gradients, d_final)`, which takes the gradient of h and of the states after the
-    sequences (None for zeros), adds the gradients of the weights to `gradients`, and returns those
+    sequences (None for zeros), fills `gradients` with those of the weights, and returns those
     of x (T, B, D) and of the initial states.
     """
     buffers = Buffers()

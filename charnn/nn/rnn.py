@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.nn.cell import Cell, RecurrentWeights, States, StepBackward
+from charnn.nn.cell import Cell, RecurrentWeights, States, tanh_derivative
 
 
 class RNN(Cell):
@@ -24,16 +24,24 @@ class RNN(Cell):
 
     def step(
         self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
-    ) -> StepBackward:
+    ) -> None:
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
         (h,) = states
         a += W.product(h_prev)
         np.tanh(a[0], out=h)
 
-        def backward(d_states: States, da: Array) -> States:
-            (dh,) = d_states
-            np.multiply(dh, 1 - h * h, out=da[0])
-            return (W.product_transposed(da),)
+    def local_gradients(
+        self, a: Array, previous: States, states: States, memory: States, local: Array
+    ) -> None:
+        """Derivatives: see the module's equations and `Cell.local_gradients`."""
+        (h,) = states
+        tanh_derivative(h, out=local[0])
 
-        return backward
+    def step_backward(
+        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+    ) -> States:
+        """One step's gradient: see the module's equations and `Cell.step_backward`."""
+        (dh,) = d_states
+        da *= dh
+        return (W.product_transposed(da),)

@@ -22,8 +22,13 @@ def clip_by_global_norm(gradients: Array, threshold: float) -> float:
     """
     norm = global_norm(gradients)
     if norm > threshold:
-        gradients *= gradients.dtype.type(threshold / norm)
+        gradients *= gradients.dtype.type(clipping_factor(norm, threshold))
     return norm
+
+
+def clipping_factor(norm: float, threshold: float | None) -> float:
+    """Return what gradients of a norm are multiplied by; without a threshold, 1."""
+    return 1.0 if threshold is None or not norm > threshold else threshold / norm
 
 
 def clip_by_value(gradients: Array, limit: float) -> None:

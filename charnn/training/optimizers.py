@@ -24,9 +24,15 @@ class Optimizer(ABC):
     slots: ClassVar[tuple[str, ...]] = ()
     epsilon: ClassVar[float] = 1e-8
 
-    def __init__(self, config: TrainingConfig, size: int, dtype: npt.DTypeLike) -> None:
+    def __init__(self, config: TrainingConfig, state: dict[str, Array]) -> None:
+        """Go on with a memory: a vector (P,) for each of `slots`."""
         self.config = config
-        self.state = {slot: np.zeros(size, dtype) for slot in self.slots}
+        self.state = state
+
+    @classmethod
+    def fresh(cls, config: TrainingConfig, size: int, dtype: npt.DTypeLike) -> Optimizer:
+        """Return a rule for P = `size` parameters that has seen none."""
+        return cls(config, {slot: np.zeros(size, dtype) for slot in cls.slots})
 
     def update(self, p: Array, g: Array, lr: float, t: int) -> None:
         """Update p (P,) by the gradient g (P,), which may be overwritten."""

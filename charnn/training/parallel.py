@@ -1,40 +1,38 @@
-"""One update's gradient, computed in shards: data-parallel training on one machine.
+"""A run's work in shards: data-parallel training on one machine.
 
-The streams of a batch are dealt out to `shards` parts. The first is computed here, each other one
-by a worker process of its own, with BLAS held to one thread; then the gradients are added up in
-the order of the shards. The number of shards belongs to the configuration, so a run's bits do not
-depend on how many cores compute them.
+The streams of a batch are dealt out to `shards` parts (see `charnn.training.shard`). The first is
+computed here, each other one by a worker process of its own, with BLAS held to one thread. The
+number of shards belongs to the configuration, and whatever is added up is added in the order of the
+shards, so a run's bits do not depend on how many cores compute them.
 
-Parameters, gradients and states lie in shared memory. A worker is told the number of an update
-through a pipe, and answers with its share of the loss. When the pipe closes, because this process
-ended however it ended, the worker ends, too.
+A worker is told what to do through a pipe, and answers with a few numbers; all arrays lie in shared
+memory. When the pipe closes, because this process ended however it ended, the worker ends, too.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 import subprocess
 import sys
-from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
+from typing import IO, Any, NamedTuple
 
 import charnn
-from charnn.arrays import Array, Shape
+from charnn.arrays import Array
 from charnn.config import Config
 from charnn.errors import WorkerError
+from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel, LayerStates, parameter_shapes
-from charnn.nn.buffers import Buffers
-from charnn.nn.parameters import Parameters, count
-from charnn.text.batches import Streams
+from charnn.nn.parameters import count
+from charnn.training.shard import IdsFile, Shard, shared_shapes
 from charnn.training.shared import SharedArrays
 
-ORDER = struct.Struct("<q")  # an update to compute the gradient of
-ANSWER = struct.Struct("<d")  # its share of the loss
+ORDER = struct.Struct("<bqdd")
+ANSWER = struct.Struct("<dd")
 ONE_THREAD = (
     "OPENBLAS_NUM_THREADS",
     "OMP_NUM_THREADS",
@@ -55,63 +53,37 @@ def default_shards(config: Config, vocab_size: int) -> int:
     return max(1, min(cores, training.batch_size // LEAST_STREAMS, int(work // LEAST_WORK)))
 
 
-def shared_shapes(config: Config, vocab_size: int) -> dict[str, Shape]:
-    """Return the arrays that all shards of a run share."""
-    size = count(parameter_shapes(config.model, vocab_size))
-    model = LanguageModel(config.model, vocab_size, Parameters({}))
-    shapes: dict[str, Shape] = {"parameters": (size,)}
-    shapes |= {f"gradients{n}": (size,) for n in range(config.training.shards or 1)}
-    return shapes | model.state_shapes(config.training.batch_size)
+class Stage(IntEnum):
+    """What a shard is told to do."""
+
+    COMPUTE = 1
+    ADD_GRADIENTS = 2
+    APPLY = 3
+    EVALUATE = 4
+    NOTHING = 5  # shows what telling and answering take
 
 
-class Shard:
-    """One part of the batch: computes its share of an update's loss and gradient."""
+class Order(NamedTuple):
+    """A stage and what it needs to know."""
 
-    def __init__(
-        self, config: Config, vocab_size: int, ids: Array, arrays: SharedArrays, number: int
-    ) -> None:
-        training, shards = config.training, config.training.shards or 1
-        shapes = parameter_shapes(config.model, vocab_size)
-        self.model = LanguageModel(
-            config.model, vocab_size, Parameters(shapes, flat=arrays["parameters"])
-        )
-        self.gradients = Parameters(shapes, flat=arrays[f"gradients{number}"])
-        first, last = (training.batch_size * n // shards for n in (number, number + 1))
-        self.streams = Streams(ids, training.batch_size, training.seq_length)
-        self.columns = slice(first, last)
-        names = iter(self.model.state_shapes(1))
-        self.states: LayerStates = [
-            tuple(arrays[next(names)][self.columns] for _ in self.model.cell.states)
-            for _ in range(config.model.num_layers)
-        ]
-        self._seed = training.seed, number
-        self._state_reset = training.state_reset
-        self._buffers = Buffers()
+    stage: Stage
+    update: int = 0
+    learning_rate: float = 0.0
+    scale: float = 1.0  # of the gradients
 
-    def compute(self, update: int) -> float:
-        """Return the shard's share of an update's loss; its gradient replaces `gradients`."""
-        window = update % self.streams.windows
-        inputs, targets = self.streams.window(window, self.columns)
-        self.gradients.flat[:] = 0
-        seed, number = self._seed
-        random = np.random.default_rng((seed, update, number))
-        if self._state_reset:
-            afresh = random.random(inputs.shape[1]) < self._state_reset
-            for state in (state for layer in self.states for state in layer):
-                state[afresh] = 0
-        loss, after, backward = self.model.loss(
-            inputs,
-            targets,
-            self.states,
-            random=random,
-            buffers=self._buffers,
-            symbols=len(inputs) * self.streams.batch_size,
-        )
-        backward(self.gradients)
-        for layer, layer_after in zip(self.states, after, strict=True):
-            for state, state_after in zip(layer, layer_after, strict=True):
-                state[...] = state_after
-        return loss
+
+def obey(shard: Shard, order: Order) -> tuple[float, float]:
+    """Do what an order says and return its answer."""
+    if order.stage == Stage.COMPUTE:
+        return shard.compute(order.update), 0.0
+    if order.stage == Stage.ADD_GRADIENTS:
+        return shard.add_gradients()
+    if order.stage == Stage.APPLY:
+        shard.apply(order.update, order.learning_rate, order.scale)
+    elif order.stage == Stage.EVALUATE:
+        score = shard.evaluate()
+        return score.nats, score.predictions
+    return 0.0, 0.0
 
 
 class Worker:
@@ -134,12 +106,12 @@ class Worker:
         )
         self._write((json.dumps(setup) + "\n").encode("utf-8"))
 
-    def start(self, update: int) -> None:
-        """Tell the worker to compute an update's gradient. Raises WorkerError."""
-        self._write(ORDER.pack(update))
+    def start(self, order: Order) -> None:
+        """Give the worker an order. Raises WorkerError."""
+        self._write(ORDER.pack(*order))
 
-    def finish(self) -> float:
-        """Wait for the worker and return its share of the loss. Raises WorkerError."""
+    def finish(self) -> tuple[float, float]:
+        """Wait for the worker's answer and return it. Raises WorkerError."""
         stream = self._process.stdout
         answer = b""
         while stream is not None and len(answer) < ANSWER.size:
@@ -147,8 +119,8 @@ class Worker:
             if not piece:
                 raise self._died()
             answer += piece
-        (loss,) = ANSWER.unpack(answer)
-        return float(loss)
+        one, other = ANSWER.unpack(answer)
+        return one, other
 
     def close(self) -> None:
         """End the process."""
@@ -177,56 +149,68 @@ class Worker:
         )
 
 
-@dataclass(frozen=True)
-class IdsFile:
-    """Where a text's ids lie on disk."""
-
-    path: str
-    dtype: str
-    start: int
-    length: int
-
-    def open(self) -> Array:
-        """Map the ids into memory."""
-        ids: Array = np.memmap(self.path, self.dtype, "r")
-        return ids[self.start : self.start + self.length]
-
-
 class Shards:
     """All shards of a run. Close it, or use it as a context, to end the workers."""
 
-    def __init__(self, config: Config, model: LanguageModel, ids: Array, source: IdsFile) -> None:
-        """Move the model's parameters into shared memory; workers start with the first update."""
+    def __init__(self, config: Config, model: LanguageModel, source: IdsFile) -> None:
+        """Move the model's parameters into shared memory; workers start with the first order."""
         self._config, self._source = config, source
         self._vocab_size = model.vocab_size
-        self._arrays = SharedArrays(shared_shapes(config, model.vocab_size))
-        self._arrays["parameters"][:] = model.parameters.flat
-        self._own = Shard(config, model.vocab_size, ids, self._arrays, 0)
+        self._arrays = arrays = SharedArrays(shared_shapes(config, model.vocab_size))
+        arrays["parameters"][:] = model.parameters.flat
+        self._own = own = Shard(config, model.vocab_size, source.open(), arrays, 0)
         self._workers: list[Worker] = []
-        self.model = self._own.model
-        self.gradients = self._own.gradients
-        self.streams = self._own.streams
+        self.model, self.evaluated = own.model, own.evaluated
+        self.gradients = own.gradients
+        self.streams = own.streams
+        self.optimizer_state = {slot: arrays[slot] for slot in own.optimizer.slots}
+        self.average: Array | None = None
+        if config.training.average is not None:
+            self.average = arrays["average"]
+            self.average[:] = model.parameters.flat
         names = iter(self.model.state_shapes(1))
         self.states: LayerStates = [
-            tuple(self._arrays[next(names)] for _ in self.model.cell.states)
+            tuple(arrays[next(names)] for _ in self.model.cell.states)
             for _ in range(config.model.num_layers)
         ]
 
     def compute(self, update: int) -> float:
-        """Return an update's loss; `gradients` are its gradients. Raises WorkerError."""
-        shards = self._config.training.shards or 1
-        while len(self._workers) < shards - 1:
-            self._workers.append(self._start(len(self._workers) + 1))
+        """Return the loss of an update, counted from 0. Raises WorkerError, as all orders do."""
         if update % self.streams.windows == 0:
             self.set_states(None)
+        return sum(loss for loss, _ in self._all(Order(Stage.COMPUTE, update)))
+
+    def add_gradients(self) -> tuple[float, float]:
+        """Add up the shards' gradients in `gradients`, and clip each by value.
+
+        Returns the norm of all before clipping and after it.
+        """
+        squares = self._all(Order(Stage.ADD_GRADIENTS))
+        before, after = (math.sqrt(sum(each)) for each in zip(*squares, strict=True))
+        return before, after
+
+    def apply(self, update: int, learning_rate: float, scale: float) -> None:
+        """Make an update, counted from 1, with the gradients times `scale`."""
+        self._all(Order(Stage.APPLY, update, learning_rate, scale))
+
+    def evaluate(self) -> Score:
+        """Return the loss on the validation part."""
+        parts = self._all(Order(Stage.EVALUATE))
+        nats, predictions = (sum(each) for each in zip(*parts, strict=True))
+        return Score(nats, int(predictions))
+
+    def synchronize(self) -> None:
+        """Give an order to do nothing, and wait until it is done."""
+        self._all(Order(Stage.NOTHING))
+
+    def _all(self, order: Order) -> list[tuple[float, float]]:
+        """Have an order done by all shards at once and return their answers."""
+        while len(self._workers) < (self._config.training.shards or 1) - 1:
+            self._workers.append(self._start(len(self._workers) + 1))
         for worker in self._workers:
-            worker.start(update)
-        loss = self._own.compute(update)
-        for worker in self._workers:
-            loss += worker.finish()
-        for number in range(1, shards):
-            self.gradients.flat[:] += self._arrays[f"gradients{number}"]
-        return loss
+            worker.start(order)
+        own = obey(self._own, order)
+        return [own, *(worker.finish() for worker in self._workers)]
 
     def set_states(self, states: LayerStates | None) -> None:
         """Replace the states of all streams, with zeros where None is given."""
@@ -258,7 +242,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     arrays = SharedArrays(shared_shapes(config, setup["vocab_size"]), setup["handle"])
     ids = IdsFile(**setup["ids"]).open()
     shard = Shard(config, setup["vocab_size"], ids, arrays, setup["number"])
-    while len(order := orders.read(ORDER.size)) == ORDER.size:
-        (update,) = ORDER.unpack(order)
-        answers.write(ANSWER.pack(shard.compute(update)))
+    while len(content := orders.read(ORDER.size)) == ORDER.size:
+        order = Order(*ORDER.unpack(content))
+        answers.write(ANSWER.pack(*obey(shard, order)))
         answers.flush()

@@ -27,8 +27,6 @@ from charnn.errors import DivergenceError, RunError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel, LayerStates
 from charnn.nn.blas import single_thread
-from charnn.nn.parameters import Parameters
-from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus
 from charnn.training.checkpoint import (
@@ -39,7 +37,7 @@ from charnn.training.checkpoint import (
     Progress,
     load_checkpoint,
 )
-from charnn.training.clipping import clip_by_global_norm, clip_by_value, global_norm
+from charnn.training.clipping import clipping_factor
 from charnn.training.events import (
     Evaluation,
     Event,
@@ -49,9 +47,10 @@ from charnn.training.events import (
     Started,
     Step,
 )
-from charnn.training.parallel import IdsFile, Shards
+from charnn.training.parallel import Shards
 from charnn.training.run_folder import RunFolder
 from charnn.training.schedules import learning_rate
+from charnn.training.shard import IdsFile
 
 SMOOTHING = 0.02  # weight of a new loss in the smoothed one
 ROLLBACK_FACTOR = 0.5  # of the learning rate, at each return to the last good state
@@ -83,25 +82,20 @@ class Trainer:
 
         Without `folder` nothing is written.
         """
-        training = config.training
         self.config = config
         self.corpus = corpus
         self.folder = folder
-        source = IdsFile(str(corpus.path), corpus.train.dtype.str, 0, len(corpus.train))
-        self.shards = Shards(config, model, corpus.train, source)
+        source = IdsFile(
+            str(corpus.path), corpus.train.dtype.str, len(corpus.train), len(corpus.val)
+        )
+        self.shards = Shards(config, model, source)
         self.model = model = self.shards.model
         self.streams = self.shards.streams
         self.total = total_updates(config, self.streams)
-        self.optimizer = OPTIMIZERS[training.optimizer](
-            training, model.parameters.flat.size, model.parameters.flat.dtype
-        )
+        self.optimizer_state = self.shards.optimizer_state
+        self.average = self.shards.average
+        self.evaluated = self.shards.evaluated
         self.progress = Progress()
-        self.average: Array | None = None
-        self.evaluated = model  # the model that is evaluated and sampled
-        if training.average is not None:
-            self.average = model.parameters.flat.copy()
-            averaged = Parameters(model.parameters.shapes, flat=self.average)
-            self.evaluated = LanguageModel(config.model, model.vocab_size, averaged)
         self.best_parameters = model.parameters.flat.copy()
         self.stop_requested = False
         self.interrupted = False
@@ -181,16 +175,13 @@ class Trainer:
         progress = self.progress
         epoch, window = divmod(progress.update, self.streams.windows)
         loss = self.shards.compute(progress.update)
-        norm = self._clip()
+        norm, clipped_norm = self.shards.add_gradients()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise FloatingPointError(f"the loss is {loss}, the gradient's norm {norm}")
         rate = self._learning_rate()
+        scale = clipping_factor(clipped_norm, self.config.training.clip_norm)
         progress.update += 1
-        self.optimizer.update(
-            self.model.parameters.flat, self.shards.gradients.flat, rate, progress.update
-        )
-        if self.average is not None:
-            self._update_average(self.average)
+        self.shards.apply(progress.update, rate, scale)
         weight = max(SMOOTHING, 1 / progress.update)
         before = loss if progress.smoothed_loss is None else progress.smoothed_loss
         progress.smoothed_loss = before + weight * (loss - before)
@@ -205,22 +196,6 @@ class Trainer:
             self.streams.symbols(window),
             progress.seconds,
         )
-
-    def _update_average(self, average: Array) -> None:
-        """`average <- d average + (1 - d) p`; d grows to its value over the first updates."""
-        decay = self.config.training.average or 0.0
-        update = self.progress.update
-        average -= (1 - min(decay, update / (update + 10))) * (average - self.model.parameters.flat)
-
-    def _clip(self) -> float:
-        """Clip the gradients as configured and return their global norm before it."""
-        training, flat = self.config.training, self.shards.gradients.flat
-        norm = global_norm(flat)
-        if training.clip_value is not None:
-            clip_by_value(flat, training.clip_value)
-        if training.clip_norm is not None:
-            clip_by_global_norm(flat, training.clip_norm)
-        return norm
 
     def _learning_rate(self) -> float:
         progress = self.progress
@@ -237,7 +212,8 @@ class Trainer:
         began = time.perf_counter()
         progress, training = self.progress, self.config.training
         train_loss = progress.smoothed_loss or 0.0
-        val_loss = self._loss_on(self.corpus.val)
+        has_val = len(self.corpus.val) > 1
+        val_loss = self.shards.evaluate().nats_per_symbol if has_val else None
         loss = train_loss if val_loss is None else val_loss
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss}")
@@ -269,15 +245,11 @@ class Trainer:
     def _check_finite(self) -> None:
         """Raise FloatingPointError where the run's state has a value that is not finite."""
         vectors = {"a weight": [self.model.parameters.flat]}
-        vectors["the optimiser's memory"] = list(self.optimizer.state.values())
+        vectors["the optimiser's memory"] = list(self.optimizer_state.values())
         vectors["a recurrent state"] = [state for layer in self.states for state in layer]
         for what, arrays in vectors.items():
             if not all(np.isfinite(array).all() for array in arrays):
                 raise FloatingPointError(f"{what} is not finite")
-
-    def _loss_on(self, ids: Array) -> float | None:
-        """Return the loss on a part of the corpus, or None where it is too short to have one."""
-        return evaluate(self.evaluated, ids).nats_per_symbol if len(ids) > 1 else None
 
     def _test(self) -> float | None:
         """Return the best weights' loss on the test part."""
@@ -313,7 +285,7 @@ class Trainer:
             self.model.parameters,
             self.progress,
             CorpusRecord(corpus.name, corpus.files, corpus.fingerprint, corpus.parts),
-            self.optimizer.state,
+            self.optimizer_state,
             self.shards.states,
             self.average,
         )
@@ -322,7 +294,7 @@ class Trainer:
         return Snapshot(
             self.progress.copy(),
             self.model.parameters.flat.copy(),
-            {slot: vector.copy() for slot, vector in self.optimizer.state.items()},
+            {slot: vector.copy() for slot, vector in self.optimizer_state.items()},
             [tuple(state.copy() for state in layer) for layer in self.shards.states],
             None if self.average is None else self.average.copy(),
         )
@@ -341,7 +313,7 @@ class Trainer:
         self.progress = good.progress.copy()
         self.progress.rollbacks = rollbacks
         self.model.parameters.flat[:] = good.parameters
-        for slot, vector in self.optimizer.state.items():
+        for slot, vector in self.optimizer_state.items():
             vector[:] = good.optimizer[slot]
         self.shards.set_states(good.states)
         if self.average is not None and good.average is not None:
@@ -366,7 +338,7 @@ class Trainer:
                 f"the run has made all its {self.total:,} updates; raise --steps or --epochs to "
                 "go on."
             )
-        for slot, vector in self.optimizer.state.items():
+        for slot, vector in self.optimizer_state.items():
             vector[:] = checkpoint.optimizer[slot]
         self.shards.set_states(checkpoint.states)
         if self.average is not None and checkpoint.average is not None:

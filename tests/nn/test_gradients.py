@@ -35,11 +35,13 @@ def test_layer(cell, T):
 
 
 def test_layer_in_blocks(cell, monkeypatch):
-    """The same, where each product is computed in three blocks of columns."""
+    """The same, where each product is computed in two blocks of rows and three of columns."""
     monkeypatch.setattr(products, "NARROWEST_BLOCK", 1)
-    monkeypatch.setattr(products, "SMALL_PRODUCT", 3 * 6 * 2)
-    assert products.number_of_blocks(3, 6, 6) == 3
-    assert failing(Layer.random(cell, T=3, B=3, D=6, H=6).comparisons()) == set()
+    monkeypatch.setattr(products, "WIDEST_BLOCK", 2)
+    monkeypatch.setattr(products, "FEWEST_ROWS", 2)
+    monkeypatch.setattr(products, "SMALL_PRODUCT", 2 * 6 * 2)
+    assert products.number_of_blocks(4, 6, 6) == (2, 3)
+    assert failing(Layer.random(cell, T=3, B=4, D=6, H=6).comparisons()) == set()
 
 
 def test_step(cell):
@@ -109,7 +111,8 @@ def test_affine(random):
     """Gradients of x, W and b of the output layer."""
     x, W, b = (random.standard_normal(shape) for shape in [(3, 4), (4, 5), (5,)])
     dy = random.standard_normal((3, 5))
-    dx, dW, db = affine(x, W, b)[1](dy)
+    dW, db = np.empty_like(W), np.empty_like(b)
+    dx = affine(x, W, b)[1](dy, dW, db)
 
     def value():
         return float((affine(x, W, b)[0] * dy).sum())

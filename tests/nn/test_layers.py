@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from charnn.nn.buffers import Buffers
-from charnn.nn.layers import affine, dropout, embed, one_hot_columns, project, project_ids
+from charnn.nn.layers import affine, dropout, embed, project, project_ids, sums_by_symbol
 
 IDS = np.array([[0, 3, 3], [3, 1, 0]])
 
@@ -48,19 +48,20 @@ def test_embed_picks_rows(random):
     assert np.array_equal(x, np.eye(4)[IDS] @ E)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_one_hot_columns(dtype):
-    """The distinct symbols, and which of them stands where, in the type asked for."""
-    symbols, one_hot = one_hot_columns(IDS, np.dtype(dtype))
-    assert symbols.tolist() == [0, 1, 3]
-    assert one_hot.dtype == dtype
-    assert np.array_equal(one_hot, np.eye(4)[IDS.ravel()][:, symbols])
+def test_sums_by_symbol_are_the_product_with_one_hot_vectors(random):
+    """Rows are added up by their symbol; a symbol that does not occur has zeros."""
+    da = random.standard_normal((2, IDS.size, 3))
+    out = np.full((2, 5, 3), np.nan)
+    sums_by_symbol(IDS, da, out)
+    expected = np.einsum("nv,gnh->gvh", np.eye(5)[IDS.ravel()], da)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-14)
+    assert not out[:, [2, 4]].any()
 
 
 def test_affine_is_a_product(random):
-    """`y = x W + b`, over any leading axes."""
-    x, W, b = (random.standard_normal(shape) for shape in [(2, 3, 4), (4, 5), (5,)])
-    expected = np.einsum("tbh,hv->tbv", x, W) + b
+    """`y = x W + b`."""
+    x, W, b = (random.standard_normal(shape) for shape in [(3, 4), (4, 5), (5,)])
+    expected = np.einsum("nh,hv->nv", x, W) + b
     np.testing.assert_allclose(affine(x, W, b)[0], expected, rtol=0, atol=1e-14)
 
 

@@ -7,51 +7,54 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charnn.nn.products import NARROWEST_BLOCK, SMALL_PRODUCT, BlockedWeights, number_of_blocks
+from charnn.nn.buffers import Buffers
+from charnn.nn.products import (
+    FEWEST_ROWS,
+    NARROWEST_BLOCK,
+    SMALL_PRODUCT,
+    WIDEST_BLOCK,
+    BlockedWeights,
+    number_of_blocks,
+)
 
 SIZES = st.integers(1, 300), st.integers(1, 1100), st.integers(1, 1100)
 
 
 @settings(derandomize=True, deadline=None)
 @given(*SIZES)
-def test_blocks_are_equal_and_not_too_narrow(rows, inner, columns):
-    """Blocks divide the columns evenly; where there are several, each has 32 columns or more."""
-    blocks = number_of_blocks(rows, inner, columns)
-    assert columns % blocks == 0
-    assert blocks == 1 or columns // blocks >= NARROWEST_BLOCK
-
-
-@settings(derandomize=True, deadline=None)
-@given(*SIZES)
-def test_a_cut_product_is_small(rows, inner, columns):
-    """Where a product is cut, its blocks are within the bound, and the whole was not."""
-    blocks = number_of_blocks(rows, inner, columns)
-    whole = rows * inner * columns
-    assert blocks == 1 or whole // blocks <= SMALL_PRODUCT < whole
+def test_blocks_are_equal_and_neither_too_large_nor_too_small(rows, inner, columns):
+    """Blocks divide rows and columns evenly; where a product is cut, they are in the bounds."""
+    row_blocks, column_blocks = number_of_blocks(rows, inner, columns)
+    assert rows % row_blocks == columns % column_blocks == 0
+    if (row_blocks, column_blocks) != (1, 1):
+        height, width = rows // row_blocks, columns // column_blocks
+        assert NARROWEST_BLOCK <= width <= WIDEST_BLOCK
+        assert height >= FEWEST_ROWS or row_blocks == 1
+        assert height * inner * width <= SMALL_PRODUCT
 
 
 @pytest.mark.parametrize(
     ("rows", "inner", "columns", "blocks"),
     [
-        (16, 128, 128, 1),  # small as it is
-        (10, 100, 1000, 1),  # at the bound
-        (16, 256, 256, 2),
-        (32, 256, 256, 4),  # two blocks are above the bound still
-        (16, 512, 96, 1),
-        (16, 512, 192, 2),
-        (16, 256, 257, 1),  # a prime number of columns
-        (64, 512, 512, 1),  # no block is small enough
-        (1, 4096, 4096, 1),  # a vector times a matrix
+        (8, 256, 64, (1, 1)),  # one block
+        (8, 256, 256, (1, 4)),
+        (25, 128, 128, (1, 2)),
+        (12, 384, 384, (1, 6)),
+        (10, 100, 100, (1, 2)),  # 64 does not divide 100, 50 does
+        (32, 512, 512, (2, 8)),  # rows cut, too
+        (64, 512, 512, (4, 8)),
+        (31, 512, 512, (1, 16)),  # a prime number of rows: narrower blocks
+        (8, 256, 257, (1, 1)),  # a prime number of columns
+        (97, 4096, 4096, (1, 1)),  # no block is small enough
+        (1, 4096, 4096, (1, 1)),  # a vector times a matrix
     ],
 )
 def test_number_of_blocks(rows, inner, columns, blocks):
-    """The fewest equal blocks within the bound, or one where there is no such number."""
+    """The widest columns up to 64, then the most rows, or one block where there are none."""
     assert number_of_blocks(rows, inner, columns) == blocks
 
 
-@pytest.mark.parametrize(
-    ("rows", "inner", "columns", "blocks"), [(3, 5, 7, 1), (16, 256, 256, 2), (16, 1000, 192, 4)]
-)
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(3, 5, 7), (16, 256, 256), (64, 600, 192)])
 @pytest.mark.parametrize(
     "gates", [slice(None), slice(0, 2), slice(2, 3)], ids=["all", "two", "one"]
 )
@@ -63,20 +66,39 @@ class TestBlockedWeights:
         """Return weights of three gates."""
         return np.random.default_rng(1).standard_normal((3, inner, columns))
 
-    def test_product(self, W, rows, inner, columns, blocks, gates):
-        """`out[g] = x W[g]`, also where x has a leading axis of time."""
-        x = np.random.default_rng(2).standard_normal((2, rows, inner))
+    def test_product(self, W, rows, inner, columns, gates):
+        """`out[g] = x W[g]`: one x for all gates."""
+        x = np.random.default_rng(2).standard_normal((rows, inner))
         weights = BlockedWeights(W, rows)
-        assert weights.blocks.shape == (3, blocks, inner, columns // blocks)
-        expected = np.array([[x_t @ W_g for W_g in W[gates]] for x_t in x])
+        expected = np.array([x @ W_g for W_g in W[gates]])
         out = np.full_like(expected, np.nan)
-        assert weights.product(x, out, gates) is out
+        weights.product(x, weights.split(out), gates)
         np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
-    def test_product_of_gates(self, W, rows, inner, columns, blocks, gates):
-        """`sum over g of x[g] W[g]`."""
+    def test_products(self, W, rows, inner, columns, gates):
+        """`out[g] = x[g] W[g]`: an x of its own for each gate."""
         x = np.random.default_rng(2).standard_normal((len(W[gates]), rows, inner))
-        scratch = np.full((len(x), rows, columns), np.nan)
-        total = BlockedWeights(W, rows).product_of_gates(x, scratch, gates)
-        expected = sum(x_g @ W_g for x_g, W_g in zip(x, W[gates], strict=True))
-        np.testing.assert_allclose(total, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+        weights = BlockedWeights(W, rows)
+        expected = np.array([x_g @ W_g for x_g, W_g in zip(x, W[gates], strict=True)])
+        out = np.full_like(expected, np.nan)
+        weights.products(x, weights.split(out), gates)
+        np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+    def test_product_over_time(self, W, rows, inner, columns, gates):
+        """`out[t, g] = x[t] W[g]`."""
+        W = W[gates]
+        x = np.random.default_rng(2).standard_normal((2, rows, inner))
+        expected = np.array([[x_t @ W_g for W_g in W] for x_t in x])
+        out = np.full_like(expected, np.nan)
+        BlockedWeights(W, rows).product_over_time(x, out)
+        np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_weights_are_those_of_the_time_they_were_made():
+    """A transposed view, too, is a contiguous copy in the buffers given."""
+    W = np.arange(24.0).reshape(2, 3, 4)
+    buffers = Buffers()
+    first = BlockedWeights(W.swapaxes(1, 2), 2, buffers)
+    assert first._blocks.flags.c_contiguous
+    second = BlockedWeights(W.swapaxes(1, 2), 2, buffers)
+    assert np.shares_memory(first._blocks, second._blocks)

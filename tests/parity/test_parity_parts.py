@@ -116,7 +116,7 @@ def test_optimizer_rule(optimizer: str, weight_decay: float) -> None:
     parameter = torch.nn.Parameter(torch.tensor(p))
     rule, constants = rules[optimizer]
     theirs = rule([parameter], lr=rate, weight_decay=weight_decay, **constants)
-    ours = OPTIMIZERS[optimizer](config, size, p.dtype)
+    ours = OPTIMIZERS[optimizer].fresh(config, size, p.dtype)
     for t in range(1, 31):
         g = 10.0 ** random.uniform(-9, 2, size) * random.standard_normal(size)
         parameter.grad = torch.tensor(g)

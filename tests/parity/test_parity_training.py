@@ -71,7 +71,7 @@ def charnn_training(
     """Train as `Trainer` does; return each update's loss and gradient norm."""
     streams, buffers = Streams(ids, B, T), Buffers()
     flat, gradients = model.parameters.flat, model.parameters.zeros_like()
-    optimizer = OPTIMIZERS[config.optimizer](config, flat.size, flat.dtype)
+    optimizer = OPTIMIZERS[config.optimizer].fresh(config, flat.size, flat.dtype)
     losses, norms = [], []
     for update in range(UPDATES):
         window = update % streams.windows

@@ -91,7 +91,7 @@ def substance(trainer: Trainer) -> dict[str, Any]:
     """Return all that a run is, bit for bit, but for the time it took."""
     return {
         "parameters": trainer.model.parameters.flat.tobytes(),
-        "optimizer": {slot: vector.tobytes() for slot, vector in trainer.optimizer.state.items()},
+        "optimizer": {slot: vector.tobytes() for slot, vector in trainer.optimizer_state.items()},
         "states": arrays_of(trainer.shards.states),
         "average": None if trainer.average is None else trainer.average.tobytes(),
         "best": trainer.best_parameters.tobytes(),

@@ -97,7 +97,7 @@ def test_streams_start_afresh_at_random(tmp_path):
     for chance in (0.0, 0.999999):
         config = Config().replace(**OPTIONS | {"dropout": 0, "state_reset": chance})
         model = LanguageModel.initialized(config.model, 5, 1)
-        shards = Shards(config, model, ids, IdsFile(str(path), "u1", 0, len(ids)))
+        shards = Shards(config, model, IdsFile(str(path), "u1", len(ids), 0))
         shards.compute(0)
         losses[chance] = shards.compute(1)
         inputs, targets = shards.streams.window(1)

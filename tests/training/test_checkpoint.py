@@ -143,7 +143,7 @@ def test_saving_and_loading_are_inverse(
     trainer = Trainer.start(config, small_corpus(tmp_path, config))
     random = np.random.default_rng(3)
     trainer.model.parameters.flat[:] = random.standard_normal(trainer.model.parameters.flat.size)
-    for vector in trainer.optimizer.state.values():
+    for vector in trainer.optimizer_state.values():
         vector[:] = random.standard_normal(vector.size)
     for state in (state for layer in trainer.shards.states for state in layer):
         state[:] = random.standard_normal(state.shape)

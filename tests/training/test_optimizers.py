@@ -80,7 +80,7 @@ def updated(
 ) -> tuple[Array, dict[str, Array]]:
     """Return what an optimiser makes of some parameters, and its memory afterwards."""
     p = p.copy()
-    optimizer = OPTIMIZERS[name](config, p.size, p.dtype)
+    optimizer = OPTIMIZERS[name].fresh(config, p.size, p.dtype)
     for t, (g, lr) in enumerate(zip(gradients, rates, strict=True), 1):
         optimizer.update(p, g.copy(), lr, t)
     return p, optimizer.state
@@ -156,7 +156,7 @@ def test_the_size_of_chunks_does_not_change_a_bit(
 def test_the_memory_is_what_was_declared(name: str) -> None:
     """One vector of zeros for each slot, of the parameters' size and type."""
     kind = OPTIMIZERS[name]
-    optimizer = kind(TrainingConfig(optimizer=name), 5, np.float32)
+    optimizer = kind.fresh(TrainingConfig(optimizer=name), 5, np.float32)
     assert tuple(optimizer.state) == kind.slots
     for vector in optimizer.state.values():
         assert vector.dtype == np.float32
@@ -175,7 +175,7 @@ def test_a_zero_gradient_moves_nothing(name: str, dtype: Any) -> None:
 @every_optimizer
 def test_every_optimizer_finds_a_minimum(name: str) -> None:
     """A parabola's minimum is reached from afar."""
-    optimizer = OPTIMIZERS[name](TrainingConfig(optimizer=name), 2, np.float64)
+    optimizer = OPTIMIZERS[name].fresh(TrainingConfig(optimizer=name), 2, np.float64)
     target, p = np.array([1.0, -2.0]), np.array([4.0, 3.0])
     for t in range(1, 1_001):
         optimizer.update(p, p - target, 0.3 * (1 - t / 1_001), t)
@@ -186,7 +186,7 @@ def test_every_optimizer_finds_a_minimum(name: str) -> None:
 def test_adams_first_step_has_the_learning_rates_length(name: str) -> None:
     """With both means corrected, the first update is lr times the gradient's sign."""
     p = np.zeros(3)
-    optimizer = OPTIMIZERS[name](TrainingConfig(optimizer=name), 3, np.float64)
+    optimizer = OPTIMIZERS[name].fresh(TrainingConfig(optimizer=name), 3, np.float64)
     optimizer.update(p, np.array([1e-3, -7.0, 100.0]), 0.1, 1)
     assert p == pytest.approx([-0.1, 0.1, -0.1], rel=1e-4)
 

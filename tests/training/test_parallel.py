@@ -13,8 +13,9 @@ import pytest
 from charnn.config import Config
 from charnn.errors import ConfigError, WorkerError
 from charnn.models.language_model import LanguageModel
-from charnn.training.parallel import IdsFile, Shards, default_shards
+from charnn.training.parallel import Shards, default_shards
 from charnn.training.setup import new_run
+from charnn.training.shard import IdsFile
 from charnn.training.shared import SharedArrays
 
 V = 7
@@ -35,8 +36,7 @@ def shards_of(ids_file, number, **options):
         | options
     )
     model = LanguageModel.initialized(config.model, V, 1)
-    ids = np.memmap(ids_file, np.uint8, "r")
-    return Shards(config, model, ids, IdsFile(str(ids_file), "u1", 0, len(ids)))
+    return Shards(config, model, IdsFile(str(ids_file), "u1", 341, 60))
 
 
 @pytest.mark.parametrize("number", [2, 3, 4])
@@ -46,6 +46,8 @@ def test_shards_add_up_to_the_whole(ids_file, number):
     try:
         for update in range(3):
             assert parts.compute(update) == pytest.approx(whole.compute(update), rel=1e-6)
+            norms = parts.add_gradients()
+            assert norms == pytest.approx(whole.add_gradients(), rel=1e-6)
             np.testing.assert_allclose(
                 parts.gradients.flat, whole.gradients.flat, rtol=0, atol=1e-6
             )

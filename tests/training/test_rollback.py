@@ -26,7 +26,6 @@ from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel
 from charnn.registry import OPTIMIZERS
 from charnn.training import run_folder as run_folder_module
-from charnn.training import trainer as trainer_module
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
 from charnn.training.events import Evaluation, Event, Finished, RolledBack, Step
 from charnn.training.setup import new_run, resume_run
@@ -210,13 +209,13 @@ def test_a_validation_loss_that_is_not_finite_undoes_updates(
 ) -> None:
     """An evaluation that fails is not told, not saved and not taken for the best."""
     answers = iter([2.5, loss])
-    evaluate = trainer_module.evaluate
-
-    def spoilt(model: LanguageModel, ids: Any) -> Score:
-        return Score(next(answers), 1) if trainer.progress.rollbacks == 0 else evaluate(model, ids)
-
-    monkeypatch.setattr(trainer_module, "evaluate", spoilt)
     trainer = begin(tmp_path)
+    evaluate = trainer.shards.evaluate
+
+    def spoilt() -> Score:
+        return Score(next(answers), 1) if trainer.progress.rollbacks == 0 else evaluate()
+
+    monkeypatch.setattr(trainer.shards, "evaluate", spoilt)
     events = finish(trainer)
     (back,) = of_kind(events, RolledBack)
     assert (back.failed_update, back.update) == (10, 5)

@@ -28,13 +28,13 @@ from charnn.generation.sampling import sample
 from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel
 from charnn.text.batches import Streams
-from charnn.training import trainer as trainer_module
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
 from charnn.training.clipping import global_norm
 from charnn.training.events import Evaluation, Finished, RolledBack, Saved, Started, Step
-from charnn.training.parallel import Shard, shared_shapes
+from charnn.training.parallel import Shards
 from charnn.training.run_folder import RunFolder
 from charnn.training.schedules import learning_rate
+from charnn.training.shard import Shard, shared_shapes
 from charnn.training.shared import SharedArrays
 from charnn.training.trainer import SMOOTHING, Trainer, total_updates
 
@@ -324,13 +324,13 @@ def test_gradients_are_clipped_before_the_update(
     """The optimiser sees a clipped gradient; the event tells the norm before clipping."""
     trainer = make_trainer(tmp_path, optimizer="sgd", **({"clip_norm": None} | clip))
     seen = []
-    update = trainer.optimizer.update
+    update = trainer.shards._own.optimizer.update
 
     def spy(p: Any, g: Any, lr: float, t: int) -> None:
         seen.append(g.copy())
         update(p, g, lr, t)
 
-    monkeypatch.setattr(trainer.optimizer, "update", spy)
+    monkeypatch.setattr(trainer.shards._own.optimizer, "update", spy)
     norms = [event.gradient_norm for event in of_kind(finish(trainer), Step)]
     assert min(norms) > 0.06
     for gradient, norm in zip(seen, norms, strict=True):
@@ -406,7 +406,7 @@ def test_every_shard_draws_its_own_numbers(tmp_path: Path, monkeypatch: pytest.M
         return original(self, *arguments, random=random, **named)
 
     monkeypatch.setattr(LanguageModel, "loss", loss)
-    shards = [Shard(config, V, corpus.train, arrays, number) for number in range(3)]
+    shards = [Shard(config, V, (corpus.train, corpus.val), arrays, number) for number in range(3)]
     for update in range(5):
         for shard in shards:
             shard.compute(update)
@@ -513,7 +513,7 @@ def scripted_run(
 ) -> tuple[Trainer, list[Evaluation]]:
     """Run with one evaluation an update, whose losses are given."""
     script = iter(losses)
-    monkeypatch.setattr(trainer_module, "evaluate", lambda *_: Score(next(script), 1))
+    monkeypatch.setattr(Shards, "evaluate", lambda _: Score(next(script), 1))
     trainer = make_trainer(
         folder,
         **{"eval_every": 1, "steps": len(losses), "learning_rate": 1, "warmup_steps": 0} | changes,
