@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from charnn.config import ModelConfig, SamplingConfig
-from charnn.generation.sampling import sample_ids
+from charnn.generation.sampling import sample_matrix
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
 from charnn.text.vocabulary import Vocabulary
@@ -67,11 +67,7 @@ def sampler(model: LanguageModel, num: int, length: int) -> Callable[[], object]
     vocabulary = Vocabulary("".join(chr(ord("0") + n) for n in range(model.vocab_size)))
     options = SamplingConfig(length=length, num=num, seed=1)
 
-    def work() -> None:
-        for _ in sample_ids(model, vocabulary, options, np.zeros(1, np.int64)):
-            pass
-
-    return work
+    return lambda: sample_matrix(model, vocabulary, options)
 
 
 def evaluator(model: LanguageModel, length: int) -> Callable[[], object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 from charnn.bench import measure
@@ -12,7 +13,41 @@ from charnn.bench.workload import SAMPLED_SIZES, VOCAB_SIZE, Point, trainer
 from charnn.nn.blas import single_thread
 
 SAMPLE_LENGTH, BATCH, BATCH_LENGTH = 400, 64, 100
+STAGES = 3  # of an update: see charnn.training.shard
+SMALL = Point("lstm", "before", 1, 256, 16, 64)  # a small update
 EVALUATED = 200_000  # symbols
+
+
+def everything(
+    points: list[Point],
+    cells: list[str],
+    rounds: int,
+    peer: str | None,
+    advance: Callable[[int], object],
+) -> dict[str, Any]:
+    """Measure all that a benchmark tells; `advance` is told how many steps are done."""
+    peak_one, peak_all = measure.peak_gflops(1), measure.peak_gflops(None)
+    waiting = synchronization(rounds)
+    commands = (["--help"], ["sample", "--help"])
+    start_up = {" ".join(each): measure.start_up_seconds(each) for each in commands}
+    advance(2)
+    training_rows, sampling_rows = [], []
+    for point in points:
+        training_rows.append(training(point, rounds, peak_all, peer))
+        advance(1)
+    memory = dict(measure.peak_memory())
+    for cell in cells:
+        sampling_rows += sampling(cell, rounds, peer)
+        advance(2)
+    return {
+        "peak_gflops": {"one_thread": peak_one, "all_threads": peak_all},
+        "training": training_rows,
+        "geometric_means": geometric_means(training_rows),
+        "sampling": sampling_rows,
+        "synchronization_seconds": waiting,
+        "start_up_seconds": start_up,
+        "peak_memory_bytes": memory,
+    }
 
 
 def training(point: Point, rounds: int, peak: float, peer: str | None) -> dict[str, Any]:
@@ -43,6 +78,16 @@ def training(point: Point, rounds: int, peak: float, peer: str | None) -> dict[s
     return row
 
 
+def synchronization(rounds: int) -> float:
+    """Return how long the shards of an update wait for each other, in seconds.
+
+    An update has three stages; a stage without work is timed.
+    """
+    with trainer(SMALL) as run, single_thread():
+        taken = measure.seconds_each(run.shards.synchronize, 100 * rounds)
+    return STAGES * median(taken)
+
+
 def sampling(cell: str, rounds: int, peer: str | None) -> list[dict[str, Any]]:
     """Time sampling of one stream and of 64, and evaluation, for some sizes of a cell."""
     rows = []
@@ -50,9 +95,8 @@ def sampling(cell: str, rounds: int, peer: str | None) -> list[dict[str, Any]]:
         model = measure.sampling_model(cell, layers, hidden, VOCAB_SIZE)
         sides = [measure.sampler(model, 1, SAMPLE_LENGTH)]
         if peer is not None:
-            from charnn.bench.torch_peer import load_torch, stepwise_sampler
+            from charnn.bench.torch_peer import stepwise_sampler
 
-            load_torch().set_num_threads(1)
             sides.append(stepwise_sampler(cell, layers, hidden, SAMPLE_LENGTH))
         single, *others = measure.in_turn(sides, rounds)
         batch, evaluation = measure.in_turn(

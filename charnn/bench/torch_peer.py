@@ -88,7 +88,10 @@ def fastest(point: Point) -> tuple[TorchTraining, int, str]:
 def stepwise_sampler(
     cell: str, num_layers: int, hidden_size: int, length: int
 ) -> Callable[[], object]:
-    """Return work that samples one stream in PyTorch, a symbol at a time."""
+    """Return work that samples one stream in PyTorch, a symbol at a time.
+
+    PyTorch is left with the number of threads that is fastest for it.
+    """
     torch = load_torch()
     layer = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
     recurrent = layer(VOCAB_SIZE, hidden_size, num_layers)
@@ -103,4 +106,10 @@ def stepwise_sampler(
                 y = torch.softmax(output(h[0, 0]), 0)
                 symbol = int(torch.multinomial(y, 1))
 
+    tried = []
+    for threads in sorted({1, os.cpu_count() or 1}):
+        torch.set_num_threads(threads)
+        seconds_each(work, 1)
+        tried.append((min(seconds_each(work, 3)), threads))
+    torch.set_num_threads(min(tried)[1])
     return work

@@ -32,59 +32,49 @@ def command(cell: str | None, quick: bool, peer: str | None, quiet: bool, as_jso
     Figures are medians; with --peer both sides run in turn. The machine should be idle. Share is
     the part of the matrix products' speed that training reaches: all threads' peak is 100 %.
     """
-    from charnn.bench import measure, report
+    from charnn.bench import report
     from charnn.bench.torch_peer import load_torch
     from charnn.bench.workload import grid
-    from charnn.cli.console import progress_bar, show, show_json, show_table
+    from charnn.cli.console import progress_bar, show_json
 
     if peer is not None:
         load_torch()
     cells = [cell] if cell is not None else list(CELLS)
     points = grid(cells, quick)
-    rounds = 3 if quick else 7
-    peak_one, peak_all = measure.peak_gflops(1), measure.peak_gflops(None)
-    training: list[dict[str, Any]] = []
-    sampling: list[dict[str, Any]] = []
-    with progress_bar("measuring", len(points) + 2 * len(cells), quiet or as_json) as advance:
-        for point in points:
-            training.append(report.training(point, rounds, peak_all, peer))
-            advance(1)
-        for name in cells:
-            sampling += report.sampling(name, rounds, peer)
-            advance(2)
-    start_up = {
-        " ".join(arguments): measure.start_up_seconds(arguments)
-        for arguments in (["--help"], ["sample", "--help"])
-    }
-    memory = dict(measure.peak_memory())
-    means = report.geometric_means(training)
+    work = len(points) + 2 * len(cells) + 2
+    with progress_bar("measuring", work, quiet or as_json) as advance:
+        found = report.everything(points, cells, 3 if quick else 7, peer, advance)
     if as_json:
-        show_json(
-            {
-                "peak_gflops": {"one_thread": peak_one, "all_threads": peak_all},
-                "training": training,
-                "geometric_means": means,
-                "sampling": sampling,
-                "start_up_seconds": start_up,
-                "peak_memory_bytes": memory,
-            }
-        )
-        return
-    show(f"matrix product (float32): {peak_one:.0f} GFLOP/s on one thread, {peak_all:.0f} on all\n")
+        show_json(found)
+    else:
+        show_report(found, peer is not None)
+
+
+def show_report(found: dict[str, Any], with_peer: bool) -> None:
+    """Print what was measured as tables and sentences."""
+    from charnn.cli.console import show, show_table
+
+    peak = found["peak_gflops"]
+    show(
+        f"matrix product (float32): {peak['one_thread']:.0f} GFLOP/s on one thread, "
+        f"{peak['all_threads']:.0f} on all\n"
+    )
     columns = ["cell", "L", "H", "B", "T", "shards", "ms/update", "chars/s", "share"]
+    keys = ("layers", "hidden_size", "batch_size", "seq_length", "shards")
     rows = [
         [
             row["cell"],
-            *(row[key] for key in ("layers", "hidden_size", "batch_size", "seq_length", "shards")),
+            *(row[key] for key in keys),
             f"{row['milliseconds']:.1f}",
             f"{row['symbols_per_second']:,.0f}",
             f"{row['share_of_peak']:.0%}",
-            *([f"{row['peer_milliseconds']:.1f}", f"{row['ratio']:.2f}x"] if peer else []),
+            *([f"{row['peer_milliseconds']:.1f}", f"{row['ratio']:.2f}x"] if with_peer else []),
         ]
-        for row in training
+        for row in found["training"]
     ]
-    show_table("training", [*columns, *(["PyTorch ms", "ratio"] if peer else [])], rows, ["cell"])
-    for name, mean in means.items():
+    peer_columns = ["PyTorch ms", "ratio"] if with_peer else []
+    show_table("training", [*columns, *peer_columns], rows, ["cell"])
+    for name, mean in found["geometric_means"].items():
         show(f"geometric mean of the ratios, {name}: {mean:.2f}x")
     rows = [
         [
@@ -95,18 +85,17 @@ def command(cell: str | None, quick: bool, peer: str | None, quiet: bool, as_jso
             f"{row['batch_of_64']:,.0f}",
             f"{row['batch_of_64'] / row['single']:.1f}x",
             f"{row['evaluation']:,.0f}",
-            *([f"{row['peer_single']:,.0f}", f"{row['ratio']:.1f}x"] if peer else []),
+            *([f"{row['peer_single']:,.0f}", f"{row['ratio']:.1f}x"] if with_peer else []),
         ]
-        for row in sampling
+        for row in found["sampling"]
     ]
     columns = ["cell", "L", "H", "1 stream", "64 streams", "gain", "evaluation"]
-    show_table(
-        "sampling and evaluation, characters a second",
-        [*columns, *(["PyTorch 1 stream", "ratio"] if peer else [])],
-        rows,
-        ["cell"],
-    )
-    for arguments, seconds in start_up.items():
+    peer_columns = ["PyTorch 1 stream", "ratio"] if with_peer else []
+    title = "sampling and evaluation, characters a second"
+    show_table(title, [*columns, *peer_columns], rows, ["cell"])
+    seconds = found["synchronization_seconds"]
+    show(f"synchronization of the shards: {1000 * seconds:.2f} ms an update")
+    for arguments, seconds in found["start_up_seconds"].items():
         show(f"start-up of charnn {arguments}: {1000 * seconds:.0f} ms")
-    for who, size in memory.items():
+    for who, size in found["peak_memory_bytes"].items():
         show(f"peak memory of {who}: {math.ceil(size / 1e6):,} MB")

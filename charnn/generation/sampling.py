@@ -5,7 +5,12 @@ y_t = softmax(logits_t / temperature), cut to the top k or the top p, then x_{t+
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from threading import Event
 
 import numpy as np
 
@@ -17,6 +22,10 @@ from charnn.models.stepper import Stepper
 from charnn.nn.blas import single_thread
 from charnn.text.vocabulary import Vocabulary
 
+BELOW_ONE = 1 - np.finfo(np.float64).eps
+SIDE_BY_SIDE = 32  # samples that one thread computes as a batch
+WORTH_A_THREAD = 300_000  # parameters: with fewer, threads wait for each other's Python
+
 
 def distribution(
     logits: Array, temperature: float, top_k: int | None = None, top_p: float | None = None
@@ -27,14 +36,14 @@ def distribution(
     the smallest set of likeliest symbols that holds at least that share (Holtzman et al., 2020).
     """
     y = logits.astype(np.float64)
-    y -= y.max(axis=1, keepdims=True)
+    y -= np.maximum.reduce(y, axis=1, keepdims=True)
     if temperature == 0:
         top_k = 1
     elif temperature != 1:
         with np.errstate(over="ignore"):
             y /= temperature
     np.exp(y, out=y)
-    y /= y.sum(axis=1, keepdims=True)
+    y /= np.add.reduce(y, axis=1, keepdims=True)
     return y if top_k is None and top_p is None else truncated(y, top_k, top_p)
 
 
@@ -55,10 +64,10 @@ def truncated(y: Array, top_k: int | None, top_p: float | None) -> Array:
 
 def draw(y: Array, uniform: Array) -> Array:
     """Draw one symbol from each row by inverting its cumulative sum: y (B, V), uniform (B,)."""
-    cumulative = np.cumsum(y, axis=1)
-    last = np.nextafter(cumulative[:, -1], 0)
-    target = np.minimum(uniform * cumulative[:, -1], last)
-    chosen: Array = (cumulative > target[:, None]).argmax(axis=1)
+    cumulative = y.cumsum(axis=1)
+    total = cumulative[:, -1:]
+    target = np.minimum(uniform[:, None] * total, BELOW_ONE * total)
+    chosen: Array = (cumulative > target).argmax(axis=1)
     return chosen
 
 
@@ -67,18 +76,20 @@ def sample_ids(
     vocabulary: Vocabulary,
     options: SamplingConfig,
     prime: Array,
+    random: np.random.Generator | None = None,
 ) -> Iterator[Array]:
     """Yield the ids of one symbol after the other for `options.num` samples, (num,) each.
 
     `prime` (P,) is read first; without one the text starts as after a newline, or, where the
-    vocabulary has none, after a symbol drawn evenly. The unknown symbol is never drawn.
+    vocabulary has none, after a symbol drawn evenly. The unknown symbol is never drawn. `random`
+    stands in for a generator with the seed of the options.
     """
-    random = np.random.default_rng(options.seed)
+    random = random or np.random.default_rng(options.seed)
     stepper = Stepper(model, options.num)
     if not len(prime):
         prime = first_symbol(vocabulary, random)
     made = 0
-    with single_thread():
+    with blas_threads(options):
         logits = stepper.read(np.repeat(prime[:, None], options.num, axis=1))
         while options.length is None or made < options.length:
             if vocabulary.unknown_id is not None:
@@ -88,6 +99,15 @@ def sample_ids(
             yield ids
             made += 1
             logits = stepper.step(ids)
+
+
+def blas_threads(options: SamplingConfig) -> AbstractContextManager[object]:
+    """Let BLAS have its threads for one sample; for a batch, hold it to one.
+
+    One sample's products read large weights once, which two cores do faster. Each of their numbers
+    is summed by one thread, so the bits are the same.
+    """
+    return nullcontext() if options.num == 1 else single_thread()
 
 
 def first_symbol(vocabulary: Vocabulary, random: np.random.Generator) -> Array:
@@ -133,19 +153,49 @@ def stream(
 
 
 def sample(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig) -> list[bytes]:
-    """Return `options.num` whole samples, computed as one batch, each as `stream` gives it.
+    """Return `options.num` whole samples, computed side by side, each as `stream` gives it.
 
     Raises ConfigError for an endless length.
     """
-    if options.length is None:
-        raise ConfigError("length is none, but whole samples need an end; give a number.")
-    columns = sample_ids(model, vocabulary, options, encode_prime(vocabulary, options.prime))
-    drawn = np.array(list(columns), np.int64).reshape(options.length, options.num)
     samples = []
-    for row in drawn.T:
+    for row in sample_matrix(model, vocabulary, options).T:
         pieces = (vocabulary.to_bytes([symbol]) for symbol in row)
         samples.append(b"".join(until(options.stop.encode(), pieces) if options.stop else pieces))
     return samples
+
+
+def sample_matrix(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig) -> Array:
+    """Return the ids of whole samples, (length, num).
+
+    Many samples of a large model are computed in batches, each by a thread and with random numbers
+    of its own, so the result does not depend on the number of threads.
+    """
+    length, num = options.length, options.num
+    if length is None:
+        raise ConfigError("length is none, but whole samples need an end; give a number.")
+    prime = encode_prime(vocabulary, options.prime)
+    large = model.parameters.flat.size >= WORTH_A_THREAD
+    batches = -(-num // SIDE_BY_SIDE) if large else 1
+    seeds = np.random.SeedSequence(options.seed).spawn(batches - 1)
+    generators = map(np.random.default_rng, [options.seed, *seeds])
+    stopped = Event()
+
+    def batch(number: int, random: np.random.Generator) -> Array:
+        own = replace(options, num=num * (number + 1) // batches - num * number // batches)
+        drawn = np.empty((length, own.num), np.int64)
+        for row, ids in zip(drawn, sample_ids(model, vocabulary, own, prime, random), strict=True):
+            row[:] = ids
+            if stopped.is_set():
+                break
+        return drawn
+
+    with blas_threads(options), ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            parts = list(pool.map(batch, range(batches), generators))
+        except BaseException:
+            stopped.set()  # Ctrl-C: the pool waits for its threads
+            raise
+    return np.concatenate(parts, axis=1)
 
 
 def encode_prime(vocabulary: Vocabulary, prime: str) -> Array:

@@ -8,10 +8,45 @@ from __future__ import annotations
 
 import numpy as np
 
-from charnn.arrays import Array
+from charnn.arrays import Array, Arrays
 from charnn.models.language_model import LanguageModel, layer_name
-from charnn.nn.cell import RecurrentWeights, States
-from charnn.nn.products import BlockedWeights
+from charnn.nn.cell import ALL_GATES, RecurrentWeights, States
+from charnn.nn.products import weights_for
+
+
+class SeparateWeights(RecurrentWeights):
+    """The weights of a layer over another one: `begin` takes its input, the cell adds `h W_hh`."""
+
+    def __init__(self, weights: Arrays, batch_size: int) -> None:
+        super().__init__(weights, batch_size)
+        self._W_xh = weights_for(weights["W_xh"], batch_size)
+        self._b_h = weights["b_h"][:, None]
+
+    def begin(self, x: Array, a: Array) -> None:
+        """`a = x W_xh + b_h`: x (B, D), a (G, B, H)."""
+        self._W_xh.product(x, self._W_xh.split(a))
+        a += self._b_h
+
+
+class JoinedWeights(RecurrentWeights):
+    """The same with one product, `[x h] [W_xh; W_hh]`, for cells that just add `h W_hh`."""
+
+    def __init__(self, weights: Arrays, batch_size: int) -> None:
+        joined = np.concatenate([weights["W_xh"], weights["W_hh"]], axis=1)
+        super().__init__({"W_hh": joined}, batch_size)
+        self._b_h = weights["b_h"][:, None]
+        self._x_h = np.empty((batch_size, joined.shape[1]), joined.dtype)
+        self._x, self._h = np.split(self._x_h, [weights["W_xh"].shape[1]], axis=1)
+
+    def begin(self, x: Array, a: Array) -> None:
+        """`a = b_h`, and x is multiplied together with h: x (B, D), a (G, B, H)."""
+        self._x[...] = x
+        a[...] = self._b_h
+
+    def product(self, h: Array, gates: slice = ALL_GATES) -> Array:
+        """`x W_xh + h W_hh`: h (B, H), returns (G, B, H)."""
+        self._h[...] = h
+        return super().product(self._x_h, gates)
 
 
 class Stepper:
@@ -23,13 +58,14 @@ class Stepper:
         B, H, G = batch_size, model.config.hidden_size, len(model.cell.gates)
         dtype = model.parameters.flat.dtype
         numbers = range(1, model.config.num_layers + 1)
-        layers = [model.parameters.group(layer_name(number)) for number in numbers]
-        rows, b_h = layers[0]["W_xh"], layers[0]["b_h"]
+        first, *others = (model.parameters.group(layer_name(number)) for number in numbers)
+        rows = first["W_xh"]
         if "E" in model.parameters:
             rows = model.parameters["E"] @ rows
-        self._table = rows + b_h[:, None]
-        self._inputs = [(BlockedWeights(w["W_xh"], B), w["b_h"][:, None]) for w in layers[1:]]
-        self._weights = [RecurrentWeights(w, B) for w in layers]
+        self._table = rows + first["b_h"][:, None]
+        self._first = RecurrentWeights(first, B)
+        upper = JoinedWeights if self._cell.joinable else SeparateWeights
+        self._others = [upper(weights, B) for weights in others]
         self._a = np.empty((G, B, H), dtype)
         self._memory = tuple(np.empty((B, H), dtype) for _ in self._cell.memory)
         self.states = model.zero_states(B)
@@ -45,19 +81,18 @@ class Stepper:
     def step(self, ids: Array) -> Array:
         """Read one symbol of each text, (B,); the logits (B, V) are good until the next step."""
         a = self._table.take(ids, axis=1, out=self._a, mode="clip")
-        h = self._advance(0, a)
-        for number, (W_xh, b_h) in enumerate(self._inputs, 1):
-            W_xh.product(h, W_xh.split(a))
-            a += b_h
-            h = self._advance(number, a)
+        h = self._advance(0, self._first)
+        for number, weights in enumerate(self._others, 1):
+            weights.begin(h, a)
+            h = self._advance(number, weights)
         np.matmul(h, self._model.parameters["W_hy"], out=self._logits)
         self._logits += self._model.parameters["b_y"]
         return self._logits
 
-    def _advance(self, number: int, a: Array) -> Array:
+    def _advance(self, number: int, weights: RecurrentWeights) -> Array:
         """Make one layer's step and return its h."""
         before: States = self.states[number]
         after: States = self._spare[number]
-        self._cell.step(a, before, after, self._memory, self._weights[number])
+        self._cell.step(self._a, before, after, self._memory, weights)
         self.states[number], self._spare[number] = after, before
         return after[0]

@@ -22,7 +22,7 @@ import numpy as np
 
 from charnn.arrays import Array, Arrays, Shape
 from charnn.nn.buffers import Buffers
-from charnn.nn.products import BlockedWeights
+from charnn.nn.products import BlockedWeights, weights_for
 
 States: TypeAlias = tuple[Array, ...]
 
@@ -42,7 +42,7 @@ class RecurrentWeights:
         self._buffers, self._name = buffers or Buffers(), name
         W_hh = weights["W_hh"]
         G, _, H = W_hh.shape
-        self._W_hh = BlockedWeights(W_hh, batch_size, self._buffers, f"{name}W_hh ")
+        self._W_hh = weights_for(W_hh, batch_size, self._buffers, f"{name}W_hh ")
         self._transposed: BlockedWeights | None = None
         self._out = self._buffers.array(f"{name}product", (G, batch_size, H), W_hh.dtype)
         self._split_out = self._W_hh.split(self._out)
@@ -71,6 +71,7 @@ class Cell(ABC):
     states: ClassVar[tuple[str, ...]] = ("h",)
     symbol_gain: ClassVar[float] = 1.0  # of the initial weights that touch symbols
     memory: ClassVar[tuple[str, ...]] = ()  # what a step keeps for its gradient, (B, H) each
+    joinable: ClassVar[bool] = True  # a step just adds `h W_hh`: [x h] can be multiplied at once
 
     @classmethod
     def forms(cls) -> dict[str, Cell]:

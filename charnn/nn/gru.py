@@ -57,6 +57,7 @@ class GRU(Cell):
     )
     symbol_gain = 3.0  # the LSTM's value; not tuned for the GRU
     memory: ClassVar[tuple[str, ...]] = ("reset_h",)
+    joinable = False  # the reset gate acts between h and the candidate
 
     @classmethod
     def forms(cls) -> dict[str, Cell]:

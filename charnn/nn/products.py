@@ -62,13 +62,20 @@ class BlockedWeights:
         self, W: Array, batch_size: int, buffers: Buffers | None = None, name: str = ""
     ) -> None:
         G, D, N = W.shape
-        self._R, self._K = R, K = number_of_blocks(batch_size, D, N)
-        blocks = W.reshape(G, D, K, N // K).swapaxes(1, 2)[:, :, None]
-        self._blocks = (buffers or Buffers()).contiguous(f"{name}blocks", blocks)
+        R, self._K = number_of_blocks(batch_size, D, N)
         self._rows = R, batch_size // R
+        self._cut = (R, self._K) != (1, 1)
+        if self._cut:
+            W = W.reshape(G, D, self._K, N // self._K).swapaxes(1, 2)[:, :, None]
+        self._blocks = (buffers or Buffers()).contiguous(f"{name}blocks", W)
 
     def split(self, out: Array) -> Array:
-        """View (..., G, B, N) as (G, K, ..., R, B / R, N / K): K blocks of columns, R of rows."""
+        """View (..., G, B, N) as (G, K, ..., R, B / R, N / K): K blocks of columns, R of rows.
+
+        Where nothing is cut, return it as it is.
+        """
+        if not self._cut:
+            return out
         *times, G, _, N = out.shape
         blocks = out.reshape(*times, G, *self._rows, self._K, N // self._K)
         order = (-5, -2, *range(-blocks.ndim, -5), -4, -3, -1)
@@ -76,15 +83,52 @@ class BlockedWeights:
 
     def product(self, x: Array, split_out: Array, gates: slice = slice(None)) -> None:
         """`out[g] = x W[g]` for each gate: x (B, D), out (G, B, N) given as `split(out)`."""
-        x = x.reshape(*self._rows, x.shape[-1])
+        if self._cut:
+            x = x.reshape(*self._rows, x.shape[-1])
         np.matmul(x, self._blocks[gates], out=split_out)
 
     def product_over_time(self, x: Array, out: Array) -> None:
         """`out[t, g] = x[t] W[g]`: x (T, B, D), out (T, G, B, N); each block meets all of x."""
-        x = x.reshape(len(x), *self._rows, x.shape[-1])
-        np.matmul(x, self._blocks[:, :, None], out=self.split(out))
+        if self._cut:
+            x = x.reshape(len(x), *self._rows, x.shape[-1])
+            np.matmul(x, self._blocks[:, :, None], out=self.split(out))
+        else:
+            np.matmul(x[:, None], self._blocks, out=out)
 
     def products(self, x: Array, split_out: Array, gates: slice = slice(None)) -> None:
         """`out[g] = x[g] W[g]` for each gate: x (G, B, D), out (G, B, N) given as `split(out)`."""
-        x = x.reshape(len(x), 1, *self._rows, x.shape[-1])
+        if self._cut:
+            x = x.reshape(len(x), 1, *self._rows, x.shape[-1])
         np.matmul(x, self._blocks[gates], out=split_out)
+
+
+class VectorWeights:
+    """Weights `(G, D, N)` laid out for products with one row: one matrix `(D, G N)`.
+
+    A matrix-vector product reads its weights once, whatever the blocks; as one product, all gates'
+    weights are read by as many threads as BLAS may use.
+    """
+
+    def __init__(self, W: Array, buffers: Buffers | None = None, name: str = "") -> None:
+        self._G, D, self._N = W.shape
+        matrix = (buffers or Buffers()).contiguous(f"{name}vector", W.swapaxes(0, 1))
+        self._matrix = matrix.reshape(D, -1)
+
+    def split(self, out: Array) -> Array:
+        """Return `out` as it is: `product` takes (G, 1, N)."""
+        return out
+
+    def product(self, x: Array, out: Array, gates: slice = slice(None)) -> None:
+        """`out[g] = x W[g]` for each gate: x (1, D), out (G, 1, N)."""
+        start, stop, _ = gates.indices(self._G)
+        columns = self._matrix[:, start * self._N : stop * self._N]
+        np.matmul(x, columns, out=out.reshape(1, -1))
+
+
+def weights_for(
+    W: Array, batch_size: int, buffers: Buffers | None = None, name: str = ""
+) -> BlockedWeights | VectorWeights:
+    """Return the layout of weights `(G, D, N)` that suits products with B rows."""
+    if batch_size == 1:
+        return VectorWeights(W, buffers, name)
+    return BlockedWeights(W, batch_size, buffers, name)

@@ -23,7 +23,7 @@ from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell, RecurrentWeights, States
 from charnn.nn.layers import project
 
-CACHED = 65_536  # numbers whose local derivatives are computed at once: they stay in the cache
+CACHED = 262_144  # numbers whose local derivatives are computed at once: they stay in the cache
 
 Backward: TypeAlias = Callable[[Array, Arrays, "States | None"], tuple[Array, States]]
 StepGradient: TypeAlias = Callable[[States], tuple[Array, States, dict[str, Array]]]
@@ -59,7 +59,7 @@ def unroll(
         cell.step(a[t], rows[t], rows[t + 1], kept[t], W)
 
     def backward(dh: Array, gradients: Arrays, d_final: States | None) -> tuple[Array, States]:
-        da = window("da", G, T, B, H)
+        da = buffers.array("da", (G, T, B, H), a.dtype)  # one for all layers
         d_states = tuple(state.copy() for state in d_final or map(np.zeros_like, rows[T]))
         span = max(1, CACHED // (G * B * H))
         for end in range(T, 0, -span):

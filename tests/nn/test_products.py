@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from charnn.nn.buffers import Buffers
 from charnn.nn.products import (
@@ -14,6 +15,7 @@ from charnn.nn.products import (
     SMALL_PRODUCT,
     WIDEST_BLOCK,
     BlockedWeights,
+    VectorWeights,
     number_of_blocks,
 )
 
@@ -102,3 +104,32 @@ def test_weights_are_those_of_the_time_they_were_made():
     assert first._blocks.flags.c_contiguous
     second = BlockedWeights(W.swapaxes(1, 2), 2, buffers)
     assert np.shares_memory(first._blocks, second._blocks)
+
+
+@pytest.mark.parametrize(
+    "gates", [slice(None), slice(0, 2), slice(2, 3)], ids=["all", "two", "one"]
+)
+def test_vector_times_the_weights_of_gates(gates):
+    """One row times the weights of all gates, or of some."""
+    random = np.random.default_rng(1)
+    W, x = random.standard_normal((3, 5, 7)), random.standard_normal((1, 5))
+    weights = VectorWeights(W)
+    out = np.full((3, 1, 7), np.nan)
+    weights.product(x, weights.split(out)[gates], gates)
+    np.testing.assert_allclose(out[gates], x @ W[gates], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [(128, 512), (512, 2048)])
+def test_threads_do_not_change_a_vectors_product(size):
+    """Each number of a matrix-vector product is summed by one thread, so its bits are the same."""
+    D, N = size
+    random = np.random.default_rng(1)
+    W = VectorWeights(random.standard_normal((4, D, N // 4)).astype(np.float32))
+    x = random.standard_normal((1, D)).astype(np.float32)
+    results = []
+    for threads in (1, 2):
+        out = np.empty((4, 1, N // 4), np.float32)
+        with threadpool_limits(threads, user_api="blas"):
+            W.product(x, out)
+        results.append(out.tobytes())
+    assert results[0] == results[1]
