@@ -41,8 +41,16 @@ class FetchError(CharnnError):
     """A download failed."""
 
 
+class SaveError(CharnnError):
+    """A run ended, and not all of it could be written."""
+
+
 class WorkerError(CharnnError):
     """A worker process ended before its work was done."""
+
+
+class MemoryShortage(CharnnError):
+    """Memory for a run cannot be had."""
 
 
 class DivergenceError(CharnnError):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+TEMPORARY = ".tmp"
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; it becomes `path`, whole, when the block ends well.
 
     The content is on disk before the name is (fsync, replace, fsync of the folder), so a
-    crash or a full disk leaves the old file. Raises OSError.
+    crash or a full disk leaves the old file. With `keep` that one gets another name, so a crash
+    between the two may leave it under that name alone. Raises OSError.
     """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
     written = Path(temporary)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -25,6 +29,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         written.chmod(0o666 & ~_umask())
+        if keep is not None and path.exists():
+            path.replace(keep)
         written.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -33,10 +39,34 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     _sync_folder(path.parent)
 
 
+def leftovers(folder: Path, names: Collection[str]) -> list[Path]:
+    """Return the temporary files of these names that a killed process left. Raises OSError."""
+    prefixes = tuple(f".{name}." for name in names)
+    return [
+        entry
+        for entry in folder.iterdir()
+        if entry.name.startswith(prefixes) and entry.name.endswith(TEMPORARY)
+    ]
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file as a whole. Raises OSError."""
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
+
+
+def append(path: Path, content: bytes) -> None:
+    """Append to a file; if that fails, it is as it was. Raises OSError."""
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            written = file.write(content)
+            if written != len(content):
+                raise OSError(errno.ENOSPC, f"only {written} of {len(content)} bytes were written")
+        except OSError:
+            with suppress(OSError):
+                file.truncate(size)
+            raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,12 +6,13 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charnn.files import replacing, write_text
+from charnn.files import append, leftovers, replacing, write_text
 
 
 class PowerCut(BaseException):
@@ -180,3 +181,51 @@ def test_text_that_utf_8_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None
     assert "surrogates not allowed" in str(caught.value)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_what_was_there_before_is_kept(tmp_path: Path) -> None:
+    """With `keep` the old file gets another name; before there is one, nothing does."""
+    path, kept = tmp_path / "file", tmp_path / "kept"
+    for content in (b"one", b"two", b"three"):
+        with replacing(path, kept) as file:
+            file.write(content)
+        assert path.read_bytes() == content
+        assert not kept.exists() or kept.read_bytes() != content
+    assert kept.read_bytes() == b"two"
+
+
+def test_a_short_write_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could be appended in part only is cut off again."""
+    path = tmp_path / "file"
+    append(path, b"one\n")
+    opened = Path.open
+
+    class Short:
+        """A file on a disk with room for two more bytes."""
+
+        def __init__(self, file: Any) -> None:
+            self.file = file
+            self.seek, self.truncate = file.seek, file.truncate
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self.file.close()
+
+        def write(self, content: bytes) -> int:
+            """Write two bytes."""
+            return int(self.file.write(content[:2]))
+
+    monkeypatch.setattr(Path, "open", lambda self, *a, **n: Short(opened(self, *a, **n)))
+    with pytest.raises(OSError, match="only 2 of 4 bytes"):
+        append(path, b"two\n")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"one\n"
+
+
+def test_leftovers_are_the_temporary_files_of_names(tmp_path: Path) -> None:
+    """A file of another name, or that is not temporary, is no leftover."""
+    for name in (".a.npz.x1.tmp", ".b.npz.x1.tmp", "a.npz", ".a.npz.x1", "a.npz.tmp"):
+        (tmp_path / name).touch()
+    assert [entry.name for entry in leftovers(tmp_path, ["a.npz"])] == [".a.npz.x1.tmp"]

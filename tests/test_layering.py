@@ -20,6 +20,7 @@ ROOMS = (
     "registry",
     "config",
     "files",
+    "locks",
     "text",
     "nn",
     "models",

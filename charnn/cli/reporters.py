@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import textwrap
+from contextlib import suppress
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
@@ -14,7 +15,15 @@ from charnn.config import Config, SamplingConfig
 from charnn.generation.sampling import sample
 from charnn.nn.parameters import count
 from charnn.options import options_of
-from charnn.training.events import Evaluation, Event, Finished, RolledBack, Saved, Step
+from charnn.training.events import (
+    Evaluation,
+    Event,
+    Finished,
+    RolledBack,
+    Saved,
+    SaveFailed,
+    Step,
+)
 from charnn.training.run_folder import FILES
 from charnn.training.trainer import Trainer
 
@@ -44,6 +53,12 @@ class Reporter:
 
     def report(self, event: Event) -> None:
         """Show one event."""
+        if isinstance(event, SaveFailed):
+            self.say(warning(event))
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        say(line)
 
     def sample(self) -> str:
         """Return a short sample of the model as it is now, the same symbols drawn every time."""
@@ -92,10 +107,6 @@ class PlainReporter(Reporter):
         for note in notes:
             self.say(f"note        {note}")
         self.say("")
-
-    def say(self, line: str) -> None:
-        """Print a line that stays."""
-        say(line)
 
     def preamble(self) -> list[str]:
         """Return the lines that a run begins with."""
@@ -148,6 +159,8 @@ class PlainReporter(Reporter):
             case Finished():
                 for line in self.ending(event):
                     self.say(line)
+            case SaveFailed():
+                self.say(warning(event))
 
     def evaluation_line(self, event: Evaluation) -> str:
         """Return an evaluation as one line."""
@@ -214,7 +227,8 @@ class LiveReporter(PlainReporter):
         """Close the display, once."""
         if self.live:
             self.live = False
-            self.panel.close()
+            with suppress(OSError, SystemExit):  # the terminal may be gone
+                self.panel.close()
 
     def say(self, line: str) -> None:
         """Print a line that stays, above the display."""
@@ -258,6 +272,11 @@ class LiveReporter(PlainReporter):
             f"norm {event.gradient_norm:.3f}   learning rate {event.learning_rate:.2g}   "
             f"{speed:,.0f} {self.unit}s/s"
         )
+
+
+def warning(event: SaveFailed) -> str:
+    """Return what is said of a failure to save."""
+    return f"warning: {event.reason} The run goes on and tries again at the next save."
 
 
 def make_reporter(trainer: Trainer, quiet: bool, as_json: bool) -> Reporter:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from charnn.cli.flags import SectionedCommand, config_flags, flag, given_values, output_flags
 from charnn.config import Config
-from charnn.errors import InputError
+from charnn.errors import InputError, SaveError
+
+if TYPE_CHECKING:
+    from charnn.cli.reporters import Reporter
+    from charnn.training.setup import Run
+    from charnn.training.trainer import Trainer
+
+STOPPING = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 @click.command("train", cls=SectionedCommand)
@@ -75,19 +88,63 @@ def command(
             )
     else:
         raise click.UsageError("Missing argument 'CORPUS...'; name at least one text file.")
-    trainer = run.trainer
+    with stopping_signals(run.trainer) as received:
+        try:
+            follow(run, make_reporter(run.trainer, quiet, as_json))
+        except KeyboardInterrupt:
+            ctx.exit(128 + received[-1] if received else 130)
+    if run.trainer.unsaved:
+        reasons = " ".join(dict.fromkeys(run.trainer.unsaved.values()))
+        raise SaveError(f"the run ended, but not all of it could be saved: {reasons}")
+    if run.trainer.interrupted:
+        ctx.exit(128 + received[0])
 
-    def stop(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # the second one stops at once
+
+def follow(run: Run, reporter: Reporter) -> None:
+    """Train, and report what happens for as long as somebody can read it."""
+    with reporter:
+        read = told(reporter.begin, run.notes)
+        for event in run.trainer.run():
+            read = read and told(reporter.report, event)
+
+
+def told(report: Callable[[Any], None], content: object) -> bool:
+    """Report something; return False where the terminal or the pipe is closed."""
+    try:
+        report(content)
+    except (OSError, SystemExit):  # rich makes a SystemExit of a broken pipe
+        leave_if_closed(sys.stdout)
+        leave_if_closed(sys.stderr)
+        return False
+    return True
+
+
+def leave_if_closed(stream: TextIO) -> None:
+    """Let a stream that nobody reads any more lead nowhere."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextmanager
+def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
+    """Let the first of `STOPPING` end the run after its update, and the second at once.
+
+    Yields the signals that were received.
+    """
+    received: list[int] = []
+
+    def stop(number: int, *_: object) -> None:
+        if received:
+            received.append(number)
+            raise KeyboardInterrupt
+        received.append(number)
         trainer.stop_requested = True
 
-    previous = signal.signal(signal.SIGINT, stop)
+    previous = {each: signal.signal(each, stop) for each in STOPPING}
     try:
-        with make_reporter(trainer, quiet, as_json) as reporter:
-            reporter.begin(run.notes)
-            for event in trainer.run():
-                reporter.report(event)
+        yield received
     finally:
-        signal.signal(signal.SIGINT, previous)
-    if trainer.interrupted:
-        ctx.exit(130)
+        for each, handler in previous.items():
+            signal.signal(each, handler)

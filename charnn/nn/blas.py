@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
 
 
-def single_thread() -> AbstractContextManager[object]:
+class _Limit:
+    """The limit that all users in the process share."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._limits: Any = None
+
+    def enter(self) -> None:
+        """Set the limit if there is none yet."""
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            if self._users == 0:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._users += 1
+
+    def leave(self) -> None:
+        """Restore what was before if nobody needs the limit any more."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._limits.restore_original_limits()
+
+
+_LIMIT = _Limit()
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
     """Hold BLAS to one thread inside a `with` block.
 
     A product summed by two threads differs in its last bits from the same product summed by one:
     with one thread a run's bits do not depend on the machine's cores. For products as small as a
     time step's, one thread is also the fastest.
-    """
-    from threadpoolctl import threadpool_limits
 
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
-    return limits
+    Blocks may overlap in any order, as those of generators and threads do: the first to begin sets
+    the limit, and the last to end restores what was before.
+    """
+    _LIMIT.enter()
+    try:
+        yield
+    finally:
+        _LIMIT.leave()

@@ -35,7 +35,7 @@ from charnn.version import __version__
 FORMAT_VERSION = 1
 LARGEST_META = 256_000_000  # bytes
 LARGEST_HEADER = 4_096  # bytes of an array's header; a real one has about 120
-BEST, LAST = "best.npz", "last.npz"
+BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
 
 DAMAGE = (
     AttributeError,
@@ -147,8 +147,11 @@ def expected_arrays(config: Config, vocab_size: int, resumable: bool) -> dict[st
     return shapes
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the file appears whole or not at all. Raises OSError."""
+def save_checkpoint(path: Path, checkpoint: Checkpoint, keep: Path | None = None) -> None:
+    """Write a checkpoint; the file appears whole or not at all. Raises OSError.
+
+    With `keep` the checkpoint that was there before gets that name.
+    """
     resumable = checkpoint.optimizer is not None and checkpoint.states is not None
     arrays = {f"parameters/{name}": array for name, array in checkpoint.parameters.items()}
     if checkpoint.optimizer is not None and checkpoint.states is not None:
@@ -169,7 +172,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     meta["digest"] = digest(meta, arrays)
     text = np.frombuffer(json.dumps(meta).encode("utf-8"), np.uint8)
-    with replacing(path) as file:
+    with replacing(path, keep) as file:
         members: dict[str, Any] = {"meta": text, **arrays}
         np.savez(file, **members)
 

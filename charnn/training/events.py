@@ -58,6 +58,14 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class SaveFailed:
+    """Something could not be written: the run goes on and tries again at the next save."""
+
+    update: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class RolledBack:
     """A loss or gradient was not finite: the run is back at `update` with a lower learning rate."""
 
@@ -80,4 +88,4 @@ class Finished:
     seconds: float
 
 
-Event: TypeAlias = Started | Step | Evaluation | Saved | RolledBack | Finished
+Event: TypeAlias = Started | Step | Evaluation | Saved | SaveFailed | RolledBack | Finished

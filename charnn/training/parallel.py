@@ -156,7 +156,9 @@ class Shards:
         """Move the model's parameters into shared memory; workers start with the first order."""
         self._config, self._source = config, source
         self._vocab_size = model.vocab_size
-        self._arrays = arrays = SharedArrays(shared_shapes(config, model.vocab_size))
+        self._arrays = arrays = SharedArrays(
+            shared_shapes(config, model.vocab_size), private=config.training.shards in (None, 1)
+        )
         arrays["parameters"][:] = model.parameters.flat
         self._own = own = Shard(config, model.vocab_size, source.open(), arrays, 0)
         self._workers: list[Worker] = []

@@ -1,4 +1,7 @@
-"""A run's folder: `last.npz`, `best.npz`, `metrics.jsonl` and `config.yaml`."""
+"""A run's folder: `last.npz`, `best.npz`, `metrics.jsonl` and `config.yaml`.
+
+Beside them lie `previous.npz`, the checkpoint before the last one, and a lock file.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,36 @@ import json
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from charnn.config import Config, to_yaml
-from charnn.errors import RunError
-from charnn.files import write_text
-from charnn.training.checkpoint import BEST, LAST, Checkpoint, save_checkpoint
+from charnn.errors import CheckpointError, RunError
+from charnn.files import append, leftovers, write_text
+from charnn.locks import Lock
+from charnn.training.checkpoint import (
+    BEST,
+    LAST,
+    PREVIOUS,
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from charnn.training.events import Evaluation, Event, RolledBack, Step
 
-METRICS, CONFIG = "metrics.jsonl", "config.yaml"
+METRICS, CONFIG, LOCK = "metrics.jsonl", "config.yaml", ".lock"
 FILES = (LAST, BEST, METRICS, CONFIG)
+HELPERS = (PREVIOUS, LOCK)  # not for users
 STEPS_BETWEEN_METRICS = 20
 
 
 class RunFolder:
-    """The files of one run. Whatever cannot be written raises RunError."""
+    """The files of one run, held by one process at a time."""
+
+    _locks: ClassVar[dict[Path, Lock]] = {}  # this process's
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._unrecorded = ""  # metrics that could not be written yet
 
     def check_free(self, force: bool) -> None:
         """Refuse a folder that holds something, unless it is a run and `force` is given."""
@@ -34,7 +49,8 @@ class RunFolder:
             raise self._unwritable(error) from error
         if not self.path.is_dir():
             raise RunError(f"run folder '{self.path}' is a file; choose another with --out.")
-        foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in FILES)
+        own = {*FILES, *HELPERS, *(entry.name for entry in leftovers(self.path, FILES))}
+        foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in own)
         if foreign:
             raise RunError(
                 f"folder '{self.path}' holds other files ({', '.join(foreign[:3])}); choose "
@@ -46,6 +62,26 @@ class RunFolder:
                 "with --force, or choose another with --out."
             )
 
+    def take(self) -> None:
+        """Hold the folder, and clear away what a killed process left. Raises RunError."""
+        try:
+            lock = self._locks.setdefault(self.path.resolve(), Lock(self.path / LOCK))
+            if not lock.acquire():
+                raise RunError(
+                    f"run folder '{self.path}' is in use by another process; wait for its end, or "
+                    "choose another folder."
+                )
+            for entry in leftovers(self.path, FILES):
+                entry.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        lock = self._locks.pop(self.path.resolve(), None)
+        if lock is not None:
+            lock.release()
+
     def has(self, name: str) -> bool:
         """Say whether a file of the run is there."""
         return (self.path / name).is_file()
@@ -55,7 +91,8 @@ class RunFolder:
         self.check_free(force)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            for name in FILES:
+            self.take()
+            for name in (*FILES, PREVIOUS):
                 (self.path / name).unlink(missing_ok=True)
             write_text(self.path / CONFIG, to_yaml(config.values()))
         except OSError as error:
@@ -69,33 +106,58 @@ class RunFolder:
             raise self._unwritable(error) from error
 
     def save(self, name: str, checkpoint: Checkpoint) -> Path:
-        """Write a checkpoint as `name` and return its path."""
+        """Write a checkpoint as `name` and return its path; the last one keeps its predecessor.
+
+        Raises RunError; the folder's checkpoints are then what they were.
+        """
         try:
-            save_checkpoint(self.path / name, checkpoint)
+            if not self.path.exists():  # somebody deleted a run that goes on
+                self.path.mkdir(parents=True)
+                write_text(self.path / CONFIG, to_yaml(checkpoint.config.values()))
+            keep = self.path / PREVIOUS if name == LAST else None
+            save_checkpoint(self.path / name, checkpoint, keep)
         except OSError as error:
             raise self._unwritable(error) from error
         return self.path / name
 
+    def load_last(self) -> tuple[Checkpoint, str | None]:
+        """Return the newest checkpoint that can be read, and a note if it is not the last one.
+
+        Raises CheckpointError where there is none.
+        """
+        try:
+            return load_checkpoint(self.path / LAST), None
+        except CheckpointError as error:
+            if not self.has(PREVIOUS):
+                raise
+            checkpoint = load_checkpoint(self.path / PREVIOUS)
+            note = f"{error} The run goes on from the one before, of update "
+            return checkpoint, f"{note}{checkpoint.progress.update:,}."
+
     def record(self, event: Event) -> None:
-        """Append an event to `metrics.jsonl`: evaluations, roll-backs, and some of the steps."""
+        """Append an event to `metrics.jsonl`: evaluations, roll-backs, and some of the steps.
+
+        Raises RunError; what could not be written is written with the next event.
+        """
         wanted = isinstance(event, (Evaluation, RolledBack)) or (
             isinstance(event, Step) and event.update % STEPS_BETWEEN_METRICS == 0
         )
         if not wanted:
             return
-        line = json.dumps({"event": type(event).__name__.lower(), **asdict(event)})
+        entry = {"event": type(event).__name__.lower(), **asdict(event)}
+        self._unrecorded += json.dumps(entry) + "\n"
         try:
-            with (self.path / METRICS).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            append(self.path / METRICS, self._unrecorded.encode("utf-8"))
         except OSError as error:
             raise self._unwritable(error) from error
+        self._unrecorded = ""
 
     def forget_after(self, update: int) -> None:
         """Cut `metrics.jsonl` back to what was recorded up to an update."""
         metrics = self.path / METRICS
         try:
             if metrics.exists():
-                lines = metrics.read_text(encoding="utf-8").split("\n")
+                lines = metrics.read_text(encoding="utf-8", errors="replace").split("\n")
                 kept = [f"{line}\n" for line in lines if recorded_by(line, update)]
                 write_text(metrics, "".join(kept))
         except OSError as error:
@@ -110,7 +172,8 @@ class RunFolder:
 
 def recorded_by(line: str, update: int) -> bool:
     """Say whether a line of metrics is whole and not from after an update."""
-    entry: dict[str, Any] = {}
-    with suppress(ValueError):
+    entry: Any = None
+    with suppress(ValueError, RecursionError):
         entry = json.loads(line)
-    return isinstance(entry, dict) and int(entry.get("update", update + 1)) <= update
+    made = entry.get("update") if isinstance(entry, dict) else None
+    return isinstance(made, int) and made <= update

@@ -17,7 +17,7 @@ from charnn.text.batches import fit_streams
 from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary, read_corpus
 from charnn.text.source import STANDARD_INPUT, TextFiles
 from charnn.text.vocabulary import Vocabulary
-from charnn.training.checkpoint import LAST, Checkpoint, load_checkpoint
+from charnn.training.checkpoint import LAST, PREVIOUS, Checkpoint, load_checkpoint
 from charnn.training.events import Event
 from charnn.training.parallel import default_shards
 from charnn.training.run_folder import RunFolder
@@ -96,22 +96,32 @@ def resume_run(
     from the run's own. Raises RunError, ConfigError, CorpusError, CheckpointError.
     """
     folder = RunFolder(path)
-    if not folder.has(LAST):
+    if not (folder.has(LAST) or folder.has(PREVIOUS)):
         raise RunError(f"'{path}' is no run folder (it has no {LAST}); give the folder of a run.")
-    checkpoint = load_checkpoint(path / LAST)
-    check_names(changes or {}, "the call")
-    config = with_changes(checkpoint.config, changes or {})
+    folder.take()
+    try:
+        return rest_of_run(folder, files, changes or {})
+    except BaseException:
+        folder.release()
+        raise
+
+
+def rest_of_run(folder: RunFolder, files: Sequence[str], changes: Mapping[str, Value]) -> Run:
+    """Prepare the rest of the run in a folder that this process holds; see `resume_run`."""
+    checkpoint, note = folder.load_last()
+    check_names(changes, "the call")
+    config = with_changes(checkpoint.config, changes)
     files = list(files) or checkpoint.corpus.files
     if files == [STANDARD_INPUT] == checkpoint.corpus.files:
         raise RunError(
             f"the run was trained on standard input; give its text as a file: "
-            f"charnn train --resume {path} FILE"
+            f"charnn train --resume {folder.path} FILE"
         )
     corpus = read_corpus(files, config.data, checkpoint.vocabulary)
     trainer = Trainer(config, corpus, checkpoint.trained_model, folder, resume_from=checkpoint)
     folder.forget_after(checkpoint.progress.update)
     folder.write_config(config)
-    return Run(trainer, [])
+    return Run(trainer, [note] if note is not None else [])
 
 
 def with_structure_of(source: Checkpoint, config: Config, fixed: Collection[str]) -> Config:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from charnn.arrays import Array, Shape
+from charnn.errors import MemoryShortage
 
 ALIGNMENT = 64  # bytes, a cache line
 
@@ -25,13 +26,27 @@ ALIGNMENT = 64  # bytes, a cache line
 class SharedArrays:
     """Named float32 arrays, zero at first; `handle` is what another process attaches by."""
 
-    def __init__(self, shapes: Mapping[str, Shape], handle: str | None = None) -> None:
-        """Make the memory, or attach to that of `handle`, which was made with the same shapes."""
+    def __init__(
+        self, shapes: Mapping[str, Shape], handle: str | None = None, private: bool = False
+    ) -> None:
+        """Make the memory, or attach to that of `handle`, which was made with the same shapes.
+
+        Memory that is `private` nobody can attach to. Raises MemoryShortage.
+        """
         places, size = {}, 0
         for name, shape in shapes.items():
             places[name] = size
             size += -(-math.prod(shape) * 4 // ALIGNMENT) * ALIGNMENT
-        self._memory, self.handle = self._map(max(size, 1), handle)
+        if private:
+            self._memory, self.handle = mmap.mmap(-1, max(size, 1)), ""
+        else:
+            try:
+                self._memory, self.handle = self._map(max(size, 1), handle)
+            except OSError as error:
+                raise MemoryShortage(
+                    f"{size:,} bytes of shared memory cannot be had ({error.strerror}); free some, "
+                    "or train with --shards 1."
+                ) from error
         self._arrays = {
             name: np.frombuffer(self._memory, np.float32, math.prod(shape), places[name]).reshape(
                 shape

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +45,12 @@ from charnn.training.events import (
     Finished,
     RolledBack,
     Saved,
+    SaveFailed,
     Started,
     Step,
 )
 from charnn.training.parallel import Shards
-from charnn.training.run_folder import RunFolder
+from charnn.training.run_folder import METRICS, RunFolder
 from charnn.training.schedules import learning_rate
 from charnn.training.shard import IdsFile
 
@@ -99,6 +101,8 @@ class Trainer:
         self.best_parameters = model.parameters.flat.copy()
         self.stop_requested = False
         self.interrupted = False
+        self.unsaved: dict[str, str] = {}  # files that could not be written, and why
+        self._unsaved_best: Checkpoint | None = None
         if resume_from is not None:
             self._restore_checkpoint(resume_from)
         self._good = self._snapshot()
@@ -117,16 +121,33 @@ class Trainer:
     def run(self) -> Iterator[Event]:
         """Train to the end, or until `stop_requested` is set, and yield each event.
 
-        Raises DivergenceError after `max_rollbacks` returns to the last good state, and RunError
-        where the run folder cannot be written.
+        What cannot be written is told as SaveFailed, and written with the next save; `unsaved` says
+        what is missing at the end. Raises DivergenceError after `max_rollbacks` returns to the last
+        good state.
         """
         try:
             for event in self._run():
-                if self.folder is not None:
-                    self.folder.record(event)
+                failed = self._record(event)
                 yield event
+                if failed is not None:
+                    yield failed
         finally:
             self.shards.close()
+            if self.folder is not None:
+                self.folder.release()
+
+    def _record(self, event: Event) -> SaveFailed | None:
+        """Write an event to the metrics; return the first failure of several."""
+        if self.folder is None:
+            return None
+        try:
+            self.folder.record(event)
+        except RunError as error:
+            known = METRICS in self.unsaved
+            self.unsaved[METRICS] = str(error)
+            return None if known else SaveFailed(self.progress.update, str(error))
+        self.unsaved.pop(METRICS, None)
+        return None
 
     def _run(self) -> Iterator[Event]:
         progress = self.progress
@@ -263,18 +284,35 @@ class Trainer:
         patience = self.config.training.early_stopping
         return patience is not None and self.progress.stale >= patience
 
-    def _save(self) -> Iterator[Saved]:
+    def _save(self) -> Iterator[Saved | SaveFailed]:
         """Save the last state, and the best if it is this one; it is a good state to return to."""
         self._good = self._snapshot()
         if self.folder is None:
             return
         last = self.checkpoint()
         if self.progress.update == self.progress.best_update:
-            best = Checkpoint(
-                last.config, last.vocabulary, last.model.parameters, last.progress, last.corpus
+            parameters = self.model.parameters.zeros_like()
+            parameters.flat[:] = self.best_parameters
+            progress = self.progress.copy()
+            self._unsaved_best = Checkpoint(
+                last.config, last.vocabulary, parameters, progress, last.corpus
             )
-            yield Saved(self.progress.update, self.folder.save(BEST, best))
-        yield Saved(self.progress.update, self.folder.save(LAST, last))
+        if self._unsaved_best is not None:
+            yield self._write(self.folder, BEST, self._unsaved_best)
+            if BEST not in self.unsaved:
+                self._unsaved_best = None
+        yield self._write(self.folder, LAST, last)
+
+    def _write(self, folder: RunFolder, name: str, checkpoint: Checkpoint) -> Saved | SaveFailed:
+        """Write a checkpoint. If that fails the run goes on, and the next save tries again."""
+        update = self.progress.update
+        try:
+            path = folder.save(name, checkpoint)
+        except RunError as error:
+            self.unsaved[name] = str(error)
+            return SaveFailed(update, str(error))
+        self.unsaved.pop(name, None)
+        return Saved(update, path)
 
     def checkpoint(self) -> Checkpoint:
         """Return the run as it stands, sharing its arrays."""
@@ -319,7 +357,8 @@ class Trainer:
         if self.average is not None and good.average is not None:
             self.average[:] = good.average
         if self.folder is not None:
-            self.folder.forget_after(self.progress.update)
+            with suppress(RunError):  # a disk that is full is told at the next save
+                self.folder.forget_after(self.progress.update)
         factor = ROLLBACK_FACTOR**rollbacks
         return RolledBack(failed, self.progress.update, reason, factor)
 

@@ -40,7 +40,8 @@ every_loader = pytest.mark.parametrize("loader", LOADERS.values(), ids=LOADERS)
 
 @pytest.fixture(autouse=True)
 def surroundings(copied: Path, verse: Path) -> None:
-    """Have a run and a text in the folder."""
+    """Have a run and a text in the folder, and no older checkpoint to fall back on."""
+    (copied / "previous.npz").unlink()
 
 
 def put(arguments: tuple, place: str, name: object) -> list[object]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from charnn.arrays import Array
 from charnn.config import ModelConfig, SamplingConfig
+from charnn.generation import sampling
 from charnn.generation.sampling import (
     distribution,
     draw,
@@ -559,3 +560,40 @@ def test_until_is_a_cut_before_the_stop(pieces: list[bytes], stop: bytes) -> Non
 
     for piece in until(stop, counted()):
         given_so_far += piece
+
+
+@pytest.mark.parametrize("num", [1, 2, 5])
+def test_batches_do_not_depend_on_the_threads(num: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large model's samples come in batches; on one core or on three they are the same."""
+    monkeypatch.setattr(sampling, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(sampling, "SIDE_BY_SIDE", 2)
+    vocabulary = Vocabulary("abcd")
+    model = make_model(vocabulary)
+    model.parameters.flat[:] /= 30
+    found = []
+    for cores in (1, 3):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        found.append(sample(model, vocabulary, options_of(length=40, num=num, seed=3)))
+    assert found[0] == found[1]
+    assert len(set(found[0])) == num
+    assert all(len(text) == 40 for text in found[0])
+
+
+def test_an_error_in_a_batch_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one thread raises is raised, and no other goes on to its end."""
+    monkeypatch.setattr(sampling, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(sampling, "SIDE_BY_SIDE", 1)
+    vocabulary = Vocabulary("abcd")
+    made = []
+
+    def spoilt(*arguments: Any) -> Iterator[Array]:
+        random = arguments[-1]
+        for number in range(10**9):
+            made.append(number)
+            if number == 100:
+                raise KeyboardInterrupt
+            yield random.integers(0, 4, 1)
+
+    monkeypatch.setattr(sampling, "sample_ids", spoilt)
+    with pytest.raises(KeyboardInterrupt):
+        sample(make_model(vocabulary), vocabulary, options_of(length=10**9, num=2))

@@ -220,3 +220,14 @@ def test_score_in_its_units():
 def test_perplexity_of_a_hopeless_model_is_finite():
     """A loss whose exponential overflows is capped, not an error."""
     assert math.isfinite(Score(nats=1e6, predictions=1).perplexity)
+
+
+@pytest.mark.parametrize("N", [2, 1500, 4321])
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_the_scores_of_parts_add_up_to_the_wholes(lstm, N, parts):
+    """Each part scores some of the streams; together all symbols are scored once."""
+    ids = text(N)
+    whole = evaluate(lstm, ids)
+    scores = [evaluate(lstm, ids, part=(number, parts)) for number in range(parts)]
+    assert sum(score.predictions for score in scores) == whole.predictions == N - 1
+    assert sum(score.nats for score in scores) == pytest.approx(whole.nats, rel=1e-6)

@@ -22,3 +22,21 @@ def test_one_thread_inside_the_block():
         with single_thread():
             assert set(threads()) == {1}
         assert threads() == before
+
+
+def test_blocks_may_overlap_in_any_order():
+    """Two generators hold the limit, and the first to begin ends first: all is restored at last."""
+
+    def held():
+        with single_thread():
+            yield
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        first, second = held(), held()
+        next(first)
+        next(second)
+        first.close()
+        assert set(threads()) == {1}
+        second.close()
+        assert threads() == before

@@ -12,6 +12,7 @@ import pytest
 
 from charnn.config import Config
 from charnn.errors import ConfigError, WorkerError
+from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
 from charnn.training.parallel import Shards, default_shards
 from charnn.training.setup import new_run
@@ -205,5 +206,50 @@ def test_a_worker_ignores_the_terminals_interrupt(ids_file):
         assert os.getpgid(process.pid) != os.getpgid(0)
         shards.compute(1)
         assert process.poll() is None
+    finally:
+        shards.close()
+
+
+def test_shards_evaluate_together(ids_file):
+    """The loss on the validation part is that of one shard, and of `evaluate`."""
+    parts = shards_of(ids_file, 3)
+    try:
+        score = parts.evaluate()
+        val = np.fromfile(ids_file, np.uint8)[341:401]
+        assert score.predictions == 59
+        assert score.nats == pytest.approx(evaluate(parts.model, val).nats, rel=1e-6)
+    finally:
+        parts.close()
+
+
+def test_shards_update_their_slices(ids_file):
+    """An update by several shards is that of one: no parameter is left out, none moved twice."""
+    options = {"optimizer": "momentum", "average": 0.5, "clip_value": 0.01}
+    whole, parts = shards_of(ids_file, 1, **options), shards_of(ids_file, 3, **options)
+    try:
+        for update in range(3):
+            for shards in (whole, parts):
+                shards.compute(update)
+                shards.add_gradients()
+                shards.apply(update + 1, 0.1, 0.5)
+            for ours, theirs in (
+                (parts.model.parameters.flat, whole.model.parameters.flat),
+                (parts.optimizer_state["v"], whole.optimizer_state["v"]),
+                (parts.average, whole.average),
+            ):
+                np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+            assert (whole.average != whole.model.parameters.flat).any()
+    finally:
+        parts.close()
+
+
+def test_synchronize_waits_for_every_shard(ids_file):
+    """An order to do nothing starts the workers and changes nothing."""
+    shards = shards_of(ids_file, 3)
+    try:
+        before = shards.model.parameters.flat.copy()
+        shards.synchronize()
+        assert len(shards._workers) == 2
+        assert (shards.model.parameters.flat == before).all()
     finally:
         shards.close()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from small_runs import content, small_config
 from charnn.config import Config, read_yaml
 from charnn.errors import RunError
 from charnn.training import run_folder as run_folder_module
-from charnn.training.checkpoint import BEST, LAST, load_checkpoint
+from charnn.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from charnn.training.events import Evaluation, Finished, RolledBack, Saved, Started, Step
 from charnn.training.run_folder import CONFIG, FILES, METRICS, RunFolder, recorded_by
 
@@ -53,6 +56,7 @@ def test_a_new_folder_is_made_with_its_configuration(tmp_path: Path) -> None:
     assert not folder.path.exists()
     config = small_config(cell="gru", epochs=2.5, steps=None, vocab="v.json")
     folder.create(config)
+    folder.release()
     assert [entry.name for entry in folder.path.iterdir()] == [CONFIG]
     assert Config.from_values(read_yaml(folder.path / CONFIG)) == config
     assert yaml.safe_load((folder.path / CONFIG).read_text())["cell"] == "gru"
@@ -79,11 +83,12 @@ def test_an_existing_run_is_refused_with_three_ways_out(run_copy: Path) -> None:
 
 def test_force_replaces_a_run(run_copy: Path) -> None:
     """With force, the old run's files go, all of them, and a new configuration comes."""
-    assert {entry.name for entry in run_copy.iterdir()} == set(FILES)
+    assert {entry.name for entry in run_copy.iterdir()} == {*FILES, PREVIOUS}
     folder = RunFolder(run_copy)
     folder.check_free(force=True)
     assert folder.has(LAST)
     folder.create(small_config(seed=9), force=True)
+    folder.release()
     assert [entry.name for entry in run_copy.iterdir()] == [CONFIG]
     assert read_yaml(run_copy / CONFIG)["seed"] == 9
 
@@ -268,3 +273,79 @@ def test_a_line_that_lacks_only_its_end_does_not_spoil_the_next(tmp_path: Path) 
 def test_a_line_counts_by_its_update(line: str, kept: bool) -> None:
     """Whole objects with an update up to the given one are kept, and nothing else."""
     assert recorded_by(line, 7) is kept
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    """Another process cannot take what this one holds, until it is released."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create(small_config())
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom charnn.training.run_folder import RunFolder\n"
+        "try:\n    RunFolder(Path(sys.argv[1])).take()\n"
+        "except Exception as error:\n    print(error)\n"
+    )
+
+    def other() -> str:
+        command = [sys.executable, "-c", program, str(folder.path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert "is in use by another process; wait for its end" in other()
+    folder.take()  # what this process holds already
+    folder.release()
+    assert other() == ""
+
+
+def test_leftovers_of_a_killed_process_are_cleared_away(run_copy: Path) -> None:
+    """Temporary files do not make a folder foreign, and go when the folder is taken."""
+    left = run_copy / ".last.npz.abc123.tmp"
+    left.write_bytes(b"half")
+    RunFolder(run_copy).check_free(force=True)
+    folder = RunFolder(run_copy)
+    folder.take()
+    folder.release()
+    assert not left.exists()
+
+
+def test_the_last_checkpoint_keeps_its_predecessor(run_copy: Path) -> None:
+    """Saving moves last.npz to previous.npz; best.npz has none."""
+    folder = RunFolder(run_copy)
+    before = (run_copy / LAST).read_bytes()
+    checkpoint = load_checkpoint(run_copy / LAST)
+    folder.save(LAST, checkpoint)
+    assert (run_copy / PREVIOUS).read_bytes() == before
+    folder.save(BEST, checkpoint)
+    assert (run_copy / PREVIOUS).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_the_checkpoint_before_the_last_stands_in(run_copy: Path, damage: str) -> None:
+    """Where last.npz is not there or cannot be read, the one before is loaded, and said so."""
+    earlier = load_checkpoint(run_copy / PREVIOUS).progress.update
+    if damage == "missing":
+        (run_copy / LAST).unlink()
+    else:
+        (run_copy / LAST).write_bytes((run_copy / LAST).read_bytes()[:-9])
+    checkpoint, note = RunFolder(run_copy).load_last()
+    assert checkpoint.progress.update == earlier
+    assert f"goes on from the one before, of update {earlier}." in str(note)
+
+
+def test_a_line_that_cannot_be_written_comes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk tears no line of the metrics and loses none."""
+    folder = RunFolder(tmp_path)
+    folder.record(evaluation(5))
+    whole = (tmp_path / METRICS).read_bytes()
+    monkeypatch.setattr(run_folder_module, "append", broken)
+    with pytest.raises(RunError, match="No space left"):
+        folder.record(evaluation(5))
+    monkeypatch.undo()
+    assert (tmp_path / METRICS).read_bytes() == whole
+    folder.record(evaluation(5))
+    assert (tmp_path / METRICS).read_bytes() == 3 * whole
+
+
+def broken(path: Path, content: bytes) -> None:
+    """Be a full disk."""
+    raise OSError(errno.ENOSPC, "No space left on device")

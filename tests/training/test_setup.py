@@ -16,7 +16,7 @@ from charnn.config import Config, read_yaml
 from charnn.errors import CheckpointError, ConfigError, CorpusError, RunError
 from charnn.models.language_model import LanguageModel
 from charnn.text.vocabulary import Vocabulary
-from charnn.training.checkpoint import BEST, LAST, load_checkpoint
+from charnn.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from charnn.training.events import Finished, Step
 from charnn.training.run_folder import FILES
 from charnn.training.setup import Run, adapted, new_run, resume_run, shared_ids, union
@@ -235,7 +235,7 @@ def test_force_replaces_a_run(run_copy: Path, tmp_path: Path) -> None:
     run = new_run([write_corpus(tmp_path)], small_config(seed=2), out=run_copy, force=True)
     assert not (run_copy / LAST).exists()
     finish(run.trainer)
-    assert {entry.name for entry in run_copy.iterdir()} == set(FILES)
+    assert {entry.name for entry in run_copy.iterdir()} == {*FILES, PREVIOUS}
     assert load_checkpoint(run_copy).config.training.seed == 2
 
 
@@ -442,7 +442,8 @@ def test_only_a_run_can_be_resumed(tmp_path: Path) -> None:
 
 
 def test_a_damaged_run_is_not_resumed(run_copy: Path) -> None:
-    """A truncated last.npz is reported as such."""
+    """A truncated last.npz is reported as such where there is none before it."""
+    (run_copy / "previous.npz").unlink()
     (run_copy / LAST).write_bytes((run_copy / LAST).read_bytes()[:1_000])
     with pytest.raises(CheckpointError) as caught:
         resume_run(run_copy)

@@ -1,0 +1,20 @@
+"""A text is never held in memory: the commands that read one stay small (`make scale`: 4 GB)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scale import measurements
+
+MOST = 300e6  # bytes
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_does_not_grow_with_the_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text of 320 MB is counted, encoded, trained on and in part evaluated within 300 MB."""
+    monkeypatch.setenv("CHARNN_CACHE", str(tmp_path / "cache"))
+    for each in measurements(tmp_path, megabytes=320, evaluated=1):
+        assert 10e6 < each.bytes < MOST, each
