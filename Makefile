@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo test parity bench scale readme clean
+.PHONY: demo test parity bench scale torture readme clean
 
 demo: runs/demo/best.npz
 	@echo
@@ -30,6 +30,10 @@ bench: .venv/installed-parity
 # Memory and encoding speed on a text of 4 GB (it needs 9 GB of disk for a while).
 scale: .venv/installed
 	$(BIN)/python tests/scale.py
+
+# What may happen to a run and its files, in full: about a quarter of an hour.
+torture: .venv/installed-test
+	$(BIN)/python tests/torture/run.py
 
 # Write the README's reference of the commands again.
 readme: .venv/installed

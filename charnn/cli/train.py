@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from charnn.training.setup import Run
     from charnn.training.trainer import Trainer
 
+SHOW_CURSOR = b"\x1b[?25h\n"  # which a live display hides
 STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -89,10 +90,7 @@ def command(
     else:
         raise click.UsageError("Missing argument 'CORPUS...'; name at least one text file.")
     with stopping_signals(run.trainer) as received:
-        try:
-            follow(run, make_reporter(run.trainer, quiet, as_json))
-        except KeyboardInterrupt:
-            ctx.exit(128 + received[-1] if received else 130)
+        follow(run, make_reporter(run.trainer, quiet, as_json))
     if run.trainer.unsaved:
         reasons = " ".join(dict.fromkeys(run.trainer.unsaved.values()))
         raise SaveError(f"the run ended, but not all of it could be saved: {reasons}")
@@ -127,6 +125,13 @@ def leave_if_closed(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def leave(code: int) -> None:
+    """End the process at once; what it was writing is a leftover that the next start clears."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), SHOW_CURSOR)
+    os._exit(code)
+
+
 @contextmanager
 def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
     """Let the first of `STOPPING` end the run after its update, and the second at once.
@@ -137,8 +142,7 @@ def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
 
     def stop(number: int, *_: object) -> None:
         if received:
-            received.append(number)
-            raise KeyboardInterrupt
+            leave(128 + number)
         received.append(number)
         trainer.stop_requested = True
 

@@ -33,7 +33,7 @@ from charnn.text.vocabulary import Vocabulary
 from charnn.version import __version__
 
 FORMAT_VERSION = 1
-LARGEST_META = 256_000_000  # bytes
+LARGEST_META = 24_000_000  # bytes; a million symbols take half of it
 LARGEST_HEADER = 4_096  # bytes of an array's header; a real one has about 120
 BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
 

@@ -142,7 +142,12 @@ def test_the_second_ctrl_c_stops_at_once(verse: Path, monkeypatch: pytest.Monkey
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
+    def leave(code: int) -> None:
+        raise SystemExit(code)
+
     monkeypatch.setattr(reporters.PlainReporter, "report", twice)
+    monkeypatch.setattr("os._exit", leave)
+    monkeypatch.setattr("charnn.cli.train.told", lambda report, content: report(content) is None)
     result = run("train", verse, *TINY)
     assert result.exit_code == 130
     assert "Traceback" not in result.stderr

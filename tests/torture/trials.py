@@ -25,11 +25,13 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from hostile import FILES, members_of
 
 from charnn.config import Config
-from charnn.errors import CheckpointError
+from charnn.errors import CheckpointError, RunError
 from charnn.training.checkpoint import BEST, LAST, PREVIOUS, Checkpoint, load_checkpoint
-from charnn.training.events import RolledBack, SaveFailed
+from charnn.training.events import RolledBack, Saved, SaveFailed
+from charnn.training.run_folder import RunFolder
 from charnn.training.setup import new_run, resume_run
 from charnn.training.shard import Shard
 
@@ -46,6 +48,7 @@ OPTIONS = {
 FLAGS = [
     part for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", str(value))
 ]
+STARTING = 0.3  # seconds that a process takes to start, at most
 STOPS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
@@ -145,14 +148,41 @@ def flipped_bits(count: int, folder: Path) -> None:
             assert found is None or same(found, original), (at, bit)
 
 
-def metrics_are_whole(run: Path) -> None:
+WATCHED = (  # a charnn process that tells how large it became
+    "import atexit\nfrom pathlib import Path\nfrom charnn.cli.main import main\n"
+    "status = Path('/proc/self/status')\n"
+    "atexit.register(lambda: print(status.read_text() if status.exists() else '', flush=True))\n"
+    "main()\n"
+)
+
+
+def hostile_files(count: int, folder: Path) -> None:
+    """Have charnn look at files made to harm: each is refused in a second and in 200 MB."""
+    run, _ = finished_run(folder)
+    members, path = members_of(run / LAST), folder / "hostile.npz"
+    for name, make in list(FILES.items())[:: max(1, len(FILES) // count)]:
+        path.write_bytes(make(members))
+        began = time.perf_counter()
+        watched = [sys.executable, "-c", WATCHED, "info", str(path)]
+        result = subprocess.run(watched, capture_output=True, text=True, check=False)
+        seconds = time.perf_counter() - began
+        assert result.returncode == 2, (name, result)
+        assert len(result.stderr.splitlines()) == 1, (name, result.stderr)
+        assert seconds < 1 + STARTING, (name, seconds)
+        for line in result.stdout.splitlines():
+            if line.startswith("VmHWM:"):
+                assert int(line.split()[1]) * 1024 < 200e6, (name, line)
+
+
+def metrics_are_whole(run: Path, eval_every: int = 10) -> None:
     """Check that no update is missing from the metrics, or there twice."""
     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines]
     steps = [entry["update"] for entry in entries if entry["event"] == "step"]
     evaluations = [entry["update"] for entry in entries if entry["event"] == "evaluation"]
     assert steps == list(range(20, OPTIONS["steps"] + 1, 20)), steps
-    assert evaluations == list(range(10, OPTIONS["steps"] + 1, 10)), evaluations
+    expected = list(range(eval_every, OPTIONS["steps"] + 1, eval_every))
+    assert evaluations == expected, evaluations
 
 
 def go_on(run: Path, text: Path) -> subprocess.Popen[bytes]:
@@ -285,8 +315,9 @@ def failing_disk(count: int, folder: Path) -> None:
             with failing(failure):
                 for event in trainer.run():
                     events.append(event)
-                    if (run / LAST).exists():
-                        load_checkpoint(run / LAST)
+                    if isinstance(event, (Saved, SaveFailed)):
+                        for path in run.glob("*.npz"):
+                            load_checkpoint(path)
             told = [event for event in events if isinstance(event, SaveFailed)]
             if not failure.failed:
                 break
@@ -390,6 +421,31 @@ def two_runs(count: int, folder: Path) -> None:
         assert same(load_checkpoint(run / LAST), load_checkpoint(whole / LAST))
 
 
+def two_holders(count: int, folder: Path) -> None:
+    """Hold a run folder elsewhere: here it cannot be taken."""
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom charnn.training.run_folder import RunFolder\n"
+        "RunFolder(Path(sys.argv[1])).take()\nprint(flush=True)\nsys.stdin.read()\n"
+    )
+    for number in range(count):
+        run = folder / f"held{number}"
+        run.mkdir(parents=True)
+        with subprocess.Popen(
+            [sys.executable, "-c", program, str(run)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as holder:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            try:
+                RunFolder(run).take()
+                taken = True
+            except RunError:
+                taken = False
+            holder.kill()
+        assert not taken
+
+
 def damaged_last(count: int, folder: Path) -> None:
     """Damage the last checkpoint of a stopped run: it goes on from the one before, bit for bit."""
     whole, _ = finished_run(folder)
@@ -397,8 +453,10 @@ def damaged_last(count: int, folder: Path) -> None:
     for _ in range(count):
         run = folder / "damaged"
         shutil.rmtree(run, ignore_errors=True)
-        trainer = new_run([str(folder / "tide.txt")], Config.from_values(OPTIONS), out=run).trainer
-        stop_at = chance.randrange(21, OPTIONS["steps"])
+        trainer = new_run(
+            [str(folder / "tide.txt")], Config.from_values({**OPTIONS, "eval_every": 30}), out=run
+        ).trainer
+        stop_at = chance.randrange(31, OPTIONS["steps"])
         for _event in trainer.run():
             trainer.stop_requested = trainer.progress.update >= stop_at
         content = bytearray((run / LAST).read_bytes())
@@ -412,15 +470,16 @@ def damaged_last(count: int, folder: Path) -> None:
         for _event in resumed.trainer.run():
             pass
         assert same(load_checkpoint(run / LAST), load_checkpoint(whole / LAST))
-        metrics_are_whole(run)
+        metrics_are_whole(run, 30)
 
 
 TRIALS: dict[str, tuple[Callable[[int, Path], None], int, int]] = {  # few in the suite, and all
     "a checkpoint cut off at a random byte": (truncated, 60, 2_000),
+    "files made to harm": (hostile_files, 16, 100),
     "bits flipped, of meta data and of numbers each": (flipped_bits, 150, 20_000),
     "kill -9 at a random moment, then resume": (killed, 3, 200),
     "SIGINT, SIGTERM, SIGHUP, once or twice": (signalled, 6, 100),
-    "the n-th use of the disk fails (all n, 3 ways)": (failing_disk, 12, 10_000),
+    "the n-th use of the disk fails (all n, 3 ways)": (failing_disk, 8, 10_000),
     "files limited to less than a checkpoint": (full_disk, 2, 20),
     "NaN or infinity in a loss, gradient or weight": (not_finite, 8, 50),
     "two runs on one folder": (two_runs, 2, 20),
