@@ -7,6 +7,7 @@ together, which on Linux is asked for every few milliseconds.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument("--evaluated", type=int, default=EVALUATED)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="charnn-scale-") as folder:
+        os.environ["CHARNN_CACHE"] = str(Path(folder) / "cache")
         found = measurements(Path(folder), asked.megabytes, asked.evaluated)
     for each in found:
         print(f"{each.seconds:8.1f} s  {each.bytes / 1e6:6.0f} MB  {each.command}")

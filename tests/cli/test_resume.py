@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -290,3 +292,35 @@ def test_metrics_of_lost_updates_are_forgotten(copied: Path) -> None:
     steps = [e["update"] for e in metrics_of(copied) if e["event"] == "step"]
     assert steps == sorted(set(steps))
     assert 61 not in steps
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"], ["--quiet"]], ids=["plain", "json", "quiet"])
+def test_a_closed_terminal_does_not_end_a_run(verse: Path, flags: list[str]) -> None:
+    """When nobody reads what a run says any more, it goes on to its end all the same."""
+    options = [*LONG, "--steps", 300, "--eval-every", 20, "--out", "run", *flags]
+    command = [sys.executable, "-m", "charnn", "train", verse, *options]
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=write, stderr=write
+    )
+    os.close(write)
+    if "--quiet" not in flags:
+        os.read(read, 100)
+    os.close(read)
+    assert process.wait(60) == 0
+    assert progress_of(Path("run/last.npz"))["update"] == 300
+
+
+def test_sigterm_saves(verse: Path) -> None:
+    """A process that gets SIGTERM saves and exits 143; the run can be resumed."""
+    options = [*LONG, "--steps", 100_000, "--eval-every", 50, "--out", "run", "--quiet"]
+    command = [sys.executable, "-m", "charnn", "train", verse, *options]
+    process = subprocess.Popen([str(word) for word in command], stderr=subprocess.PIPE)
+    while not Path("run/last.npz").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (143, b"")
+    update = progress_of(Path("run/last.npz"))["update"]
+    succeed("train", "--resume", "run", "--steps", update + 1, "--quiet")
