@@ -7,6 +7,7 @@ A trial that does not hold raises AssertionError.
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import random
@@ -29,6 +30,7 @@ from hostile import FILES, members_of
 
 from charnn.config import Config
 from charnn.errors import CheckpointError, RunError
+from charnn.registry import OPTIMIZERS, SCHEDULES
 from charnn.training.checkpoint import BEST, LAST, PREVIOUS, Checkpoint, load_checkpoint
 from charnn.training.events import RolledBack, Saved, SaveFailed
 from charnn.training.run_folder import RunFolder
@@ -421,6 +423,56 @@ def two_runs(count: int, folder: Path) -> None:
         assert same(load_checkpoint(run / LAST), load_checkpoint(whole / LAST))
 
 
+def resumed(count: int, folder: Path) -> None:
+    """Stop and resume runs of all kinds: each ends as one that was not stopped, bit for bit."""
+    text, chance = text_in(folder), random.Random(8)
+    kinds = list(
+        itertools.product(
+            [("rnn", "before"), ("lstm", "before"), ("gru", "before"), ("gru", "after")],
+            (1, 2),
+            (0.0, 0.3),
+            OPTIMIZERS,
+            SCHEDULES,
+            ("characters", "bytes"),
+        )
+    )
+    for kind in chance.sample(kinds, count):
+        (cell, gru_reset), num_layers, dropout, optimizer, lr_schedule, tokens = kind
+        config = Config.from_values(
+            {
+                **OPTIONS,
+                "cell": cell,
+                "gru_reset": gru_reset,
+                "num_layers": num_layers,
+                "dropout": dropout,
+                "optimizer": optimizer,
+                "lr_schedule": lr_schedule,
+                "tokens": tokens,
+                "learning_rate": 0.01,
+                "lr_patience": 1,
+                "lr_decay_every": 7,
+                "average": chance.choice([None, 0.9]),
+                "early_stopping": chance.choice([None, 2]),
+                "steps": 40,
+                "eval_every": 6,
+            }
+        )
+        for name in ("kept", "parts"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        whole = new_run([str(text)], config, out=folder / "kept").trainer
+        list(whole.run())
+        parts = new_run([str(text)], config, out=folder / "parts").trainer
+        stop_at = chance.randrange(1, 40)
+        for _event in parts.run():
+            parts.stop_requested = parts.progress.update >= stop_at
+        if parts.interrupted:
+            list(resume_run(folder / "parts").trainer.run())
+        for name in (LAST, BEST):
+            one, other = (load_checkpoint(folder / run / name) for run in ("kept", "parts"))
+            assert same(one, other), (kind, stop_at, name)
+            assert one.progress.best_loss == other.progress.best_loss, (kind, stop_at, name)
+
+
 def two_holders(count: int, folder: Path) -> None:
     """Hold a run folder elsewhere: here it cannot be taken."""
     program = (
@@ -482,6 +534,7 @@ TRIALS: dict[str, tuple[Callable[[int, Path], None], int, int]] = {  # few in th
     "the n-th use of the disk fails (all n, 3 ways)": (failing_disk, 8, 10_000),
     "files limited to less than a checkpoint": (full_disk, 2, 20),
     "NaN or infinity in a loss, gradient or weight": (not_finite, 8, 50),
+    "stopped and resumed, of all kinds": (resumed, 6, 200),
     "two runs on one folder": (two_runs, 2, 20),
     "the last checkpoint damaged": (damaged_last, 5, 50),
 }
