@@ -527,7 +527,7 @@ def damaged_last(count: int, folder: Path) -> None:
 
 TRIALS: dict[str, tuple[Callable[[int, Path], None], int, int]] = {  # few in the suite, and all
     "a checkpoint cut off at a random byte": (truncated, 60, 2_000),
-    "files made to harm": (hostile_files, 16, 100),
+    "files made to harm": (hostile_files, 16, len(FILES)),
     "bits flipped, of meta data and of numbers each": (flipped_bits, 150, 20_000),
     "kill -9 at a random moment, then resume": (killed, 3, 200),
     "SIGINT, SIGTERM, SIGHUP, once or twice": (signalled, 6, 100),
