@@ -49,8 +49,8 @@ class WorkerError(CharnnError):
     """A worker process ended before its work was done."""
 
 
-class MemoryShortage(CharnnError):
-    """Memory for a run cannot be had."""
+class SharedMemoryError(CharnnError):
+    """Memory that a run's processes share cannot be had."""
 
 
 class DivergenceError(CharnnError):

@@ -1,9 +1,8 @@
 """Scratch memory that a training loop allocates once.
 
 It lies in huge pages where the system has them. Pages of 4 KiB are scattered over the physical
-memory, so some compete for the same places of a processor's cache while others stay empty; weights
-that would just fit into the cache are then read from further away at every time step. Inside a page
-of 2 MiB nothing competes.
+memory, so some may compete for the same places of a processor's cache while others stay empty; that
+matters for weights that would just fit into it. Inside a page of 2 MiB nothing competes.
 """
 
 from __future__ import annotations

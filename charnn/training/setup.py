@@ -82,9 +82,10 @@ def new_run(
         adopt_weights(model, source.model, shared_ids(corpus.vocabulary, source.vocabulary))
         new = size - len(shared_ids(corpus.vocabulary, source.vocabulary))
         notes.append(f"weights from '{init_from}'; {new} of {size} symbols are new to it.")
+    trainer = Trainer(config, corpus, model, folder)
     if folder is not None:
-        folder.create(config, force)
-    return Run(Trainer(config, corpus, model, folder), notes)
+        folder.create(config, force)  # last of all: whatever fails before leaves an old run alone
+    return Run(trainer, notes)
 
 
 def resume_run(

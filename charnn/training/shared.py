@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from charnn.arrays import Array, Shape
-from charnn.errors import MemoryShortage
+from charnn.errors import SharedMemoryError
 
 ALIGNMENT = 64  # bytes, a cache line
 
@@ -31,7 +31,7 @@ class SharedArrays:
     ) -> None:
         """Make the memory, or attach to that of `handle`, which was made with the same shapes.
 
-        Memory that is `private` nobody can attach to. Raises MemoryShortage.
+        Memory that is `private` nobody can attach to. Raises SharedMemoryError.
         """
         places, size = {}, 0
         for name, shape in shapes.items():
@@ -43,7 +43,7 @@ class SharedArrays:
             try:
                 self._memory, self.handle = self._map(max(size, 1), handle)
             except OSError as error:
-                raise MemoryShortage(
+                raise SharedMemoryError(
                     f"{size:,} bytes of shared memory cannot be had ({error.strerror}); free some, "
                     "or train with --shards 1."
                 ) from error

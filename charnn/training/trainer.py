@@ -28,6 +28,7 @@ from charnn.errors import DivergenceError, RunError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel, LayerStates
 from charnn.nn.blas import single_thread
+from charnn.nn.parameters import Parameters
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus
 from charnn.training.checkpoint import (
@@ -274,11 +275,14 @@ class Trainer:
 
     def _test(self) -> float | None:
         """Return the best weights' loss on the test part."""
-        parameters = self.model.parameters.zeros_like()
-        parameters.flat[:] = self.best_parameters
-        best = LanguageModel(self.config.model, self.model.vocab_size, parameters)
         ids = self.corpus.test
-        return evaluate(best, ids).nats_per_symbol if len(ids) > 1 else None
+        return evaluate(self._best_model, ids).nats_per_symbol if len(ids) > 1 else None
+
+    @property
+    def _best_model(self) -> LanguageModel:
+        """The best weights so far, as a model that shares them."""
+        parameters = Parameters(self.model.parameters.shapes, flat=self.best_parameters)
+        return LanguageModel(self.config.model, self.model.vocab_size, parameters)
 
     def _out_of_patience(self) -> bool:
         patience = self.config.training.early_stopping
@@ -291,9 +295,7 @@ class Trainer:
             return
         last = self.checkpoint()
         if self.progress.update == self.progress.best_update:
-            parameters = self.model.parameters.zeros_like()
-            parameters.flat[:] = self.best_parameters
-            progress = self.progress.copy()
+            parameters, progress = self._best_model.parameters, self.progress.copy()
             self._unsaved_best = Checkpoint(
                 last.config, last.vocabulary, parameters, progress, last.corpus
             )

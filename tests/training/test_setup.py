@@ -13,7 +13,7 @@ import pytest
 from small_runs import TEXT, finish, of_kind, small_config, stop_after, write_corpus
 
 from charnn.config import Config, read_yaml
-from charnn.errors import CheckpointError, ConfigError, CorpusError, RunError
+from charnn.errors import CheckpointError, ConfigError, CorpusError, RunError, SharedMemoryError
 from charnn.models.language_model import LanguageModel
 from charnn.text.vocabulary import Vocabulary
 from charnn.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
@@ -522,3 +522,18 @@ def test_a_resumed_run_needs_no_vocabulary_file(tmp_path: Path) -> None:
     resumed = resume_run(tmp_path / "run").trainer
     assert isinstance(resumed.config, Config)
     assert finish(resumed)[-1].reason == "completed"
+
+
+def test_an_old_run_stays_where_a_new_one_cannot_begin(
+    run_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With force, too, the old run's files go only when all else is ready."""
+    before = {entry.name: entry.read_bytes() for entry in run_copy.iterdir()}
+
+    def no_memory(*_: Any, **__: Any) -> None:
+        raise SharedMemoryError("shared memory cannot be had.")
+
+    monkeypatch.setattr("charnn.training.parallel.SharedArrays", no_memory)
+    with pytest.raises(SharedMemoryError):
+        new_run([write_corpus(tmp_path)], small_config(), out=run_copy, force=True)
+    assert {entry.name: entry.read_bytes() for entry in run_copy.iterdir()} == before
