@@ -67,6 +67,7 @@ class Stepper:
         upper = JoinedWeights if self._cell.joinable else SeparateWeights
         self._others = [upper(weights, B) for weights in others]
         self._a = np.empty((G, B, H), dtype)
+        self._gates = self._cell.views(self._a)
         self._memory = tuple(np.empty((B, H), dtype) for _ in self._cell.memory)
         self.states = model.zero_states(B)
         self._spare = model.zero_states(B)
@@ -93,6 +94,6 @@ class Stepper:
         """Make one layer's step and return its h."""
         before: States = self.states[number]
         after: States = self._spare[number]
-        self._cell.step(self._a, before, after, self._memory, weights)
+        self._cell.step(self._gates, before, after, self._memory, weights)
         self.states[number], self._spare[number] = after, before
         return after[0]

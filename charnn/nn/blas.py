@@ -1,9 +1,10 @@
-"""How many threads BLAS may use."""
+"""What BLAS is there, and how many threads it may use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -34,6 +35,18 @@ class _Limit:
 
 
 _LIMIT = _Limit()
+SMALL_KERNELS = "SkylakeX", "Cooperlake", "SapphireRapids"  # OpenBLAS's names of AVX-512 processors
+
+
+@cache
+def has_small_kernel() -> bool:
+    """Return whether BLAS has a float32 kernel for small products, which copies no operand.
+
+    OpenBLAS has one for processors with AVX-512 (its pull request 3335).
+    """
+    from threadpoolctl import threadpool_info
+
+    return any(library.get("architecture") in SMALL_KERNELS for library in threadpool_info())
 
 
 @contextmanager

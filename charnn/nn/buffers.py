@@ -8,7 +8,8 @@ matters for weights that would just fit into it. Inside a page of 2 MiB nothing 
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from charnn.arrays import Array, Shape
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
+Made = TypeVar("Made")
 
 HUGE_PAGE = 1 << 21  # bytes
 LEAST_HUGE = 1 << 22  # bytes of an array in huge pages
@@ -30,17 +32,34 @@ class Buffers:
     """
 
     def __init__(self) -> None:
-        self._arrays: dict[tuple[str, np.dtype[Any]], Array] = {}
+        self._memory: dict[tuple[str, np.dtype[Any]], Array] = {}
+        self._arrays: dict[tuple[str, np.dtype[Any], Shape], Array] = {}
+        self._made: dict[str, tuple[tuple[Array, ...], Any]] = {}
         self._free: Bytes = np.empty(0, np.uint8)
 
     def array(self, name: str, shape: Shape, dtype: npt.DTypeLike) -> Array:
         """Return a contiguous array of `shape`, its contents undefined."""
+        kind = np.dtype(dtype)
+        known = self._arrays.get((name, kind, shape))
+        if known is not None:
+            return known
         size = math.prod(shape)
-        key = name, np.dtype(dtype)
-        memory = self._arrays.get(key)
+        memory = self._memory.get((name, kind))
         if memory is None or memory.size < size:
-            memory = self._arrays[key] = self._take(size * key[1].itemsize).view(dtype)
-        return memory[:size].reshape(shape)
+            memory = self._memory[name, kind] = self._take(size * kind.itemsize).view(kind)
+            self._arrays = {
+                key: kept for key, kept in self._arrays.items() if key[:2] != (name, kind)
+            }
+        array = self._arrays[name, kind, shape] = memory[:size].reshape(shape)
+        return array
+
+    def once(self, name: str, make: Callable[..., Made], *arrays: Array) -> Made:
+        """Return `make(*arrays)`, made anew only where the arrays are others than last time."""
+        known = self._made.get(name)
+        if known is None or [*map(id, known[0])] != [*map(id, arrays)]:
+            known = self._made[name] = arrays, make(*arrays)
+        made: Made = known[1]
+        return made
 
     def contiguous(self, name: str, x: Array) -> Array:
         """Return x itself if it is contiguous, else a contiguous copy."""

@@ -35,6 +35,7 @@ from charnn.nn.cell import (
     Cell,
     RecurrentWeights,
     States,
+    Views,
     outer_products,
     sigmoid_,
     sigmoid_derivative,
@@ -67,18 +68,22 @@ class GRU(Cell):
     def __str__(self) -> str:
         return "GRU (reset before)"
 
+    def views(self, a: Array) -> Views:
+        """Return the whole, (r, z), (z, n), and each gate: see `Cell.views`."""
+        return a, a[RZ], a[1:], *a
+
     def step(
-        self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
+        self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
     ) -> None:
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
         (h,) = states
         (reset_h,) = memory
-        a[RZ] += W.product(h_prev, RZ)
-        sigmoid_(a[RZ])
-        r, z, n = a
+        _, sigmoids, _, r, z, n = a
+        sigmoids += W.product(h_prev, RZ)
+        sigmoid_(sigmoids)
         np.multiply(r, h_prev, out=reset_h)
-        a[N] += W.product(reset_h, N)
+        n += W.product(reset_h, N)[0]
         np.tanh(n, out=n)
         interpolate(h_prev, z, n, out=h)
 
@@ -91,18 +96,19 @@ class GRU(Cell):
         local[0] *= h_prev
 
     def step_backward(
-        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+        self, d_states: States, a: Views, memory: States, da: Views, W: RecurrentWeights
     ) -> States:
         """One step's gradient: see the module's equations and `Cell.step_backward`."""
         (dh,) = d_states
-        r, keep, _ = a
-        da[1:] *= dh
+        _, _, _, r, keep, _ = a
+        _, d_rz, d_zn, d_r, _, d_n = da
+        d_zn *= dh
         dh *= keep
-        dq = W.product_transposed(da[N], N)
-        da[0] *= dq
+        dq = W.product_transposed(d_n[None], N)
+        d_r *= dq
         dq *= r
         dh += dq
-        dh += W.product_transposed(da[RZ], RZ)
+        dh += W.product_transposed(d_rz, RZ)
         return (dh,)
 
     def recurrent_gradients(
@@ -133,16 +139,16 @@ class GRUResetAfter(GRU):
         return super().shapes(inputs, hidden) | {"b_hn": (hidden,)}
 
     def step(
-        self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
+        self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
     ) -> None:
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
         (h,) = states
         m, _ = memory
         recurrent = W.product(h_prev)
-        a[RZ] += recurrent[RZ]
-        sigmoid_(a[RZ])
-        r, z, n = a
+        _, sigmoids, _, r, z, n = a
+        sigmoids += recurrent[RZ]
+        sigmoid_(sigmoids)
         np.add(recurrent[2], W.weights["b_hn"], out=m)
         n += r * m
         np.tanh(n, out=n)
@@ -160,16 +166,17 @@ class GRUResetAfter(GRU):
         np.multiply(local[2], a[:, 0], out=dm_local)
 
     def step_backward(
-        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+        self, d_states: States, a: Views, memory: States, da: Views, W: RecurrentWeights
     ) -> States:
         """One step's gradient: see the module's equations and `Cell.step_backward`."""
         (dh,) = d_states
         _, dm = memory
-        _, keep, _ = a
-        da *= dh
+        _, _, _, _, keep, _ = a
+        d_gates, d_rz, *_ = da
+        d_gates *= dh
         dm *= dh
         dh *= keep
-        dh += W.product_transposed(da[RZ], RZ)
+        dh += W.product_transposed(d_rz, RZ)
         dh += W.product_transposed(dm[None], N)
         return (dh,)
 

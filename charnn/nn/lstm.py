@@ -26,6 +26,7 @@ from charnn.nn.cell import (
     Cell,
     RecurrentWeights,
     States,
+    Views,
     sigmoid_,
     sigmoid_derivative,
     tanh_derivative,
@@ -50,17 +51,21 @@ class LSTM(Cell):
         """Return `forget_bias` for the forget gate, so that it begins by remembering."""
         return forget_bias if gate == "f" else 0.0
 
+    def views(self, a: Array) -> Views:
+        """Return the whole, (i, f, o), (i, f), and each gate: see `Cell.views`."""
+        return a, a[:3], a[:2], *a
+
     def step(
-        self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
+        self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
     ) -> None:
         """One step: see the module's equations and `Cell.step`."""
         h_prev, c_prev = previous
         h, c = states
         (tanh_c,) = memory
-        a += W.product(h_prev)
-        sigmoid_(a[:3])
-        np.tanh(a[3], out=a[3])
-        i, f, o, g = a
+        gates, sigmoids, _, i, f, o, g = a
+        gates += W.product(h_prev)
+        sigmoid_(sigmoids)
+        np.tanh(g, out=g)
         i_g = np.multiply(i, g, out=tanh_c)
         np.multiply(f, c_prev, out=c)
         c += i_g
@@ -85,16 +90,17 @@ class LSTM(Cell):
         tanh_c *= o
 
     def step_backward(
-        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+        self, d_states: States, a: Views, memory: States, da: Views, W: RecurrentWeights
     ) -> States:
         """One step's gradient: see the module's equations and `Cell.step_backward`."""
         dh, dc = d_states
         (dc_local,) = memory
-        _, f, _, _ = a
+        f = a[4]
+        d_gates, _, d_i_f, _, _, d_o, d_g = da
         dc_local *= dh
         dc += dc_local
-        da[:2] *= dc
-        da[2] *= dh
-        da[3] *= dc
+        d_i_f *= dc
+        d_o *= dh
+        d_g *= dc
         dc *= f
-        return W.product_transposed(da), dc
+        return W.product_transposed(d_gates), dc

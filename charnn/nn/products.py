@@ -2,14 +2,16 @@
 
 One time step multiplies a state `(B, H)` by weights `(G, H, H)`. OpenBLAS packs its operands for a
 product, and with so few rows the packing costs as much as the arithmetic. For small products it
-has a kernel that packs nothing; it is chosen while rows x inner x columns <= 1e6. So the products
-are cut into equal blocks that stay below this bound, and `np.matmul` runs them as one batch:
+has, on some processors, a kernel that packs nothing; it is chosen while rows x inner x columns
+<= 1e6. There the products are cut into equal blocks that stay below this bound, and `np.matmul`
+runs them as one batch:
 
 - the weights' columns into blocks of at most 64, each copied into a piece of memory of its own,
   which is read from one end to the other (wider and narrower blocks were measured to be slower);
 - where that is not enough, the rows too; a block of weights meets all of them while it is cached.
 
-What the blocks cost on a BLAS without such a kernel has not been measured.
+Without that kernel blocks cost more than they save (a tenth to a third of a product's time with
+OpenBLAS's kernels for AVX2), so nothing is cut.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array
+from charnn.nn.blas import has_small_kernel
 from charnn.nn.buffers import Buffers
 
 SMALL_PRODUCT = 1_000_000
@@ -29,9 +32,9 @@ def number_of_blocks(rows: int, inner: int, columns: int) -> tuple[int, int]:
     """Return into how many equal blocks to cut the rows, and the columns, of a product.
 
     The product is (rows, inner) @ (inner, columns). The widest blocks within `SMALL_PRODUCT`, then
-    those of the most rows; (1, 1) where there are none.
+    those of the most rows; (1, 1) where there are none, or BLAS has no kernel for them.
     """
-    if rows == 1:
+    if rows == 1 or not has_small_kernel():
         return 1, 1  # a matrix-vector product reads its weights once, whatever the blocks
     for column_blocks in divisors(columns):
         width = columns // column_blocks

@@ -53,13 +53,15 @@ def unroll(
             raise ValueError(f"an initial state has shape {before.shape}, but (B, H) is {(B, H)}")
         state[0] = before
     W = RecurrentWeights(weights, B, buffers, name)
-    rows = [tuple(state[t] for state in states) for t in range(T + 1)]
-    kept = [tuple(array[t] for array in memory) for t in range(T)]
+    rows = buffers.once(f"{name}rows", by_step, *states)
+    kept = buffers.once(f"{name}kept", by_step, *memory) if memory else [()] * T
+    gates = buffers.once(f"{name}gates", lambda a: list(map(cell.views, a)), a)
     for t in range(T):
-        cell.step(a[t], rows[t], rows[t + 1], kept[t], W)
+        cell.step(gates[t], rows[t], rows[t + 1], kept[t], W)
 
     def backward(dh: Array, gradients: Arrays, d_final: States | None) -> tuple[Array, States]:
         da = buffers.array("da", (G, T, B, H), a.dtype)  # one for all layers
+        d_gates = buffers.once("d_gates", lambda da: list(map(cell.views, da.swapaxes(0, 1))), da)
         d_states = tuple(state.copy() for state in d_final or map(np.zeros_like, rows[T]))
         span = max(1, CACHED // (G * B * H))
         for end in range(T, 0, -span):
@@ -75,11 +77,16 @@ def unroll(
             for t in reversed(range(start, end)):
                 d_h = d_states[0]
                 d_h += dh[t]
-                d_states = cell.step_backward(d_states, a[t], kept[t], da[:, t], W)
+                d_states = cell.step_backward(d_states, gates[t], kept[t], d_gates[t], W)
         cell.recurrent_gradients(states[0][:T], da, tuple(memory), gradients)
         return da, d_states
 
     return states[0][1:], tuple(state.copy() for state in rows[T]), backward
+
+
+def by_step(*arrays: Array) -> list[States]:
+    """Return the arrays' rows (B, H) at each step: arrays (T, B, H)."""
+    return list(zip(*arrays, strict=True))
 
 
 def recurrent(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.nn.cell import Cell, RecurrentWeights, States, tanh_derivative
+from charnn.nn.cell import Cell, RecurrentWeights, States, Views, tanh_derivative
 
 
 class RNN(Cell):
@@ -23,13 +23,14 @@ class RNN(Cell):
     equations = ("h_t = tanh(x_t W_xh + h_{t-1} W_hh + b_h)",)
 
     def step(
-        self, a: Array, previous: States, states: States, memory: States, W: RecurrentWeights
+        self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
     ) -> None:
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
         (h,) = states
-        a += W.product(h_prev)
-        np.tanh(a[0], out=h)
+        gates, only = a
+        gates += W.product(h_prev)
+        np.tanh(only, out=h)
 
     def local_gradients(
         self, a: Array, previous: States, states: States, memory: States, local: Array
@@ -39,9 +40,10 @@ class RNN(Cell):
         tanh_derivative(h, out=local[0])
 
     def step_backward(
-        self, d_states: States, a: Array, memory: States, da: Array, W: RecurrentWeights
+        self, d_states: States, a: Views, memory: States, da: Views, W: RecurrentWeights
     ) -> States:
         """One step's gradient: see the module's equations and `Cell.step_backward`."""
         (dh,) = d_states
-        da *= dh
-        return (W.product_transposed(da),)
+        d_gates, _ = da
+        d_gates *= dh
+        return (W.product_transposed(d_gates),)

@@ -39,3 +39,30 @@ def test_names_and_types_do_not_share():
     assert other_type.dtype == np.float64
     assert not np.shares_memory(first, other_type)
     assert not np.shares_memory(first, Buffers().array("a", (2,), np.float32))
+
+
+def test_the_same_request_gives_the_same_array():
+    """The very object, until its name needs more memory, so that views of it stay good."""
+    buffers = Buffers()
+    first = buffers.array("a", (2, 3), np.float32)
+    buffers.array("b", (9,), np.float32)
+    assert buffers.array("a", (2, 3), np.float32) is first
+    buffers.array("a", (7,), np.float32)
+    moved = buffers.array("a", (2, 3), np.float32)
+    assert not np.shares_memory(moved, first)
+
+
+def test_what_is_made_of_arrays_is_made_once():
+    """Other arrays, also equal ones, have it made anew; so does going back to the first."""
+    buffers, made = Buffers(), []
+
+    def make(*arrays):
+        made.append(arrays)
+        return len(made)
+
+    one, other = np.zeros(2), np.zeros(2)
+    assert [buffers.once("rows", make, *arrays) for arrays in ([one], [one], [other], [one])] == [
+        *(1, 1, 2, 3)
+    ]
+    assert buffers.once("others", make, one) == 4
+    assert buffers.once("rows", make, one, other) == 5

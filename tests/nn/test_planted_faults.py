@@ -60,7 +60,7 @@ LAYER_FAULTS = [
     Fault(
         "RNN: recurrent term missing",
         "charnn.nn.rnn",
-        "return (W.product_transposed(da),)",
+        "return (W.product_transposed(d_gates),)",
         "return (np.zeros_like(dh),)",
         "initial h",
         RNN,
@@ -111,7 +111,7 @@ LAYER_FAULTS = [
         "local[3] = 1",
         "W_xh",
     ),
-    Fault("LSTM: da_o from dc", "charnn.nn.lstm", "da[2] *= dh", "da[2] *= dc", "W_xh"),
+    Fault("LSTM: da_o from dc", "charnn.nn.lstm", "d_o *= dh", "d_o *= dc", "W_xh"),
     Fault(
         "GRU: (1 - z) missing", "charnn.nn.gru", "np.subtract(1, z, out=z)", "z[:] = 1", "x", AFTER
     ),

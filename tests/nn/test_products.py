@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
+from charnn.nn.blas import has_small_kernel
 from charnn.nn.buffers import Buffers
 from charnn.nn.products import (
     FEWEST_ROWS,
@@ -54,6 +55,26 @@ def test_blocks_are_equal_and_neither_too_large_nor_too_small(rows, inner, colum
 def test_number_of_blocks(rows, inner, columns, blocks):
     """The widest columns up to 64, then the most rows, or one block where there are none."""
     assert number_of_blocks(rows, inner, columns) == blocks
+
+
+def test_nothing_is_cut_where_blas_has_no_kernel_for_blocks(monkeypatch):
+    """Without the kernel blocks are slower than the whole."""
+    monkeypatch.setattr("charnn.nn.products.has_small_kernel", lambda: False)
+    assert number_of_blocks(32, 512, 512) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"), [("SkylakeX", True), ("Haswell", False), (None, False)]
+)
+def test_which_blas_has_a_kernel_for_small_products(monkeypatch, architecture, expected):
+    """OpenBLAS on a processor with AVX-512; other libraries name no architecture."""
+    library = {} if architecture is None else {"architecture": architecture}
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: [{"internal_api": "x"}, library])
+    has_small_kernel.cache_clear()
+    try:
+        assert has_small_kernel() is expected
+    finally:
+        has_small_kernel.cache_clear()
 
 
 @pytest.mark.parametrize(("rows", "inner", "columns"), [(3, 5, 7), (16, 256, 256), (64, 600, 192)])
