@@ -8,16 +8,17 @@ sections for the code: what text becomes (`DataConfig`), the network (`ModelConf
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from charnn.errors import ConfigError
-from charnn.options import Option, Section, Value, option, options_of, suggestion
+from charnn.options import Option, Section, Value, option, options_of, shown, suggestion
 from charnn.registry import CELLS, OPTIMIZERS, SCHEDULES
 
-LARGEST_YAML = 1_000_000  # bytes
+LARGEST_YAML = 65_536  # bytes; all options with their comments take a tenth
 DEFAULT_STEPS = 6_000
 
 
@@ -90,7 +91,10 @@ class TrainingConfig(Section):
     """How the network is trained."""
 
     epochs: float | None = option(
-        None, "Passes over the training part; none: as many as --steps makes.", above=0
+        None,
+        "Passes over the training part; none: as many as --steps makes.",
+        above=0,
+        maximum=1e6,
     )
     steps: int | None = option(
         None, f"Updates of the weights; none with no --epochs: {DEFAULT_STEPS:,}.", minimum=1
@@ -296,7 +300,7 @@ def check_names(values: Mapping[str, Any], place: str = "the configuration") -> 
         if name not in known:
             guess = suggestion(str(name), known)
             raise ConfigError(
-                f"{place} has the unknown key {name!r}.{guess} `charnn config` lists all keys."
+                f"{place} has the unknown key {shown(name)}.{guess} `charnn config` lists all keys."
             )
 
 
@@ -310,7 +314,7 @@ def read_yaml(path: Path) -> dict[str, Value]:
                 f"config file '{path}' is larger than {LARGEST_YAML:,} bytes; it should hold "
                 "one `key: value` a line."
             )
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"config file '{path}' cannot be read ({error.strerror}); check the path."
@@ -318,7 +322,8 @@ def read_yaml(path: Path) -> dict[str, Value]:
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"config file '{path}' is not YAML ({reason}); write one `key: value` a line."
+            f"config file '{path}' cannot be read as YAML ({reason[:300]}); write one "
+            "`key: value` a line."
         ) from error
     if content is None:
         return {}
@@ -332,6 +337,24 @@ def read_yaml(path: Path) -> dict[str, Value]:
         return {name: known[name].parse(value) for name, value in content.items()}
     except ConfigError as error:
         raise ConfigError(f"config file '{path}': {error}") from error
+
+
+def parse_yaml(text: str) -> object:
+    """Parse YAML without aliases, which grow without bounds, and without a key given twice.
+
+    Raises ValueError, yaml.YAMLError, OverflowError or RecursionError.
+    """
+    import yaml
+
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+        raise ValueError("it has an alias, `*name`; write the value itself")
+    node = yaml.compose(text, yaml.SafeLoader)
+    if isinstance(node, yaml.MappingNode):
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key, number in keys.items():
+            if number > 1:
+                raise ValueError(f"the key {shown(key)} is there {number} times")
+    return yaml.safe_load(text)
 
 
 def to_yaml(values: Mapping[str, Value], comments: Mapping[str, str] | None = None) -> str:

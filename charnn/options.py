@@ -18,6 +18,7 @@ from charnn.errors import ConfigError
 
 Value: TypeAlias = str | int | float | bool | None
 
+LONGEST_SHOWN = 100  # characters of a value in a message
 WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -74,7 +75,7 @@ class Option:
         parsed = self._convert(value)
         if self.choices is not None and str(parsed) not in self.choices:
             guess = suggestion(str(parsed), self.choices)
-            raise ConfigError(f"{self.name} is {parsed!r}; {self.expected()}.{guess}")
+            raise ConfigError(f"{self.name} is {shown(parsed)}; {self.expected()}.{guess}")
         if isinstance(parsed, (int, float)) and not self._within_bounds(parsed):
             raise ConfigError(f"{self.name} is {parsed}; {self.expected()}.")
         return parsed
@@ -108,7 +109,7 @@ class Option:
                 return whole(value) if self.type is int else finite(value)
         except (ValueError, KeyError, OverflowError):
             pass
-        raise ConfigError(f"{self.name} is {value!r}; {self.expected()}.")
+        raise ConfigError(f"{self.name} is {shown(value)}; {self.expected()}.")
 
     def _within_bounds(self, value: float) -> bool:
         return not (
@@ -136,6 +137,12 @@ def finite(value: str | float) -> float:
     if not math.isfinite(number):
         raise ValueError(value)
     return number
+
+
+def shown(value: object) -> str:
+    """Return a value as code, cut off where it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def suggestion(word: str, words: Iterable[str]) -> str:

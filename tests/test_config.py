@@ -246,7 +246,7 @@ def test_yaml_must_be_a_mapping(yaml_file: Path, content: str, kind: str) -> Non
 def test_what_is_not_yaml_is_refused(yaml_file: Path, content: str | bytes) -> None:
     """Broken syntax, bytes that are no text, and tags that would run code are one clear error."""
     message = yaml_refusal(yaml_file, content)
-    assert "is not YAML (" in message
+    assert "cannot be read as YAML (" in message
     assert message.endswith("; write one `key: value` a line.")
     assert "\n" not in message
 
@@ -260,6 +260,28 @@ def test_yaml_scalars_that_cannot_be_built_are_refused(yaml_file: Path, content:
     """A date that no calendar has, or a number with too many digits, is an error, not a crash."""
     message = yaml_refusal(yaml_file, content)
     assert len(message) < 10_000
+
+
+def test_yaml_aliases_are_refused(yaml_file: Path) -> None:
+    """Ten levels of ten aliases each would be ten billion values."""
+    lines = ["a: &a 1"] + [
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]"
+        for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+    ]
+    message = yaml_refusal(yaml_file, "\n".join(lines))
+    assert "it has an alias" in message
+    assert len(message) < 1_000
+
+
+def test_a_yaml_key_given_twice_is_refused(yaml_file: Path) -> None:
+    """Neither of two values is the one that was meant."""
+    assert "the key 'cell' is there 2 times" in yaml_refusal(yaml_file, "cell: gru\ncell: rnn\n")
+
+
+def test_a_long_value_is_cut_off_in_the_message(yaml_file: Path) -> None:
+    """A message stays one that can be read."""
+    for content in (f"cell: {'x' * 5_000}", f"steps: [{'1, ' * 5_000}]", f"{'y' * 900}: 1"):
+        assert len(yaml_refusal(yaml_file, content)) < 1_000
 
 
 def test_a_yaml_value_is_refused_by_file_and_key(yaml_file: Path) -> None:

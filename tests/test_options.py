@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from charnn.config import Config, SamplingConfig
 from charnn.errors import ConfigError
-from charnn.options import Option, Section, finite, option, options_of, suggestion, whole
+from charnn.options import Option, Section, finite, option, options_of, shown, suggestion, whole
 from charnn.registry import CELLS
 
 DECLARED = {
@@ -110,7 +110,7 @@ def test_every_number_but_the_forget_bias_has_a_bound() -> None:
 def test_a_number_must_be_finite(declared: Option) -> None:
     """Neither infinity nor NaN nor a number beyond floats is accepted anywhere."""
     for value in ("nan", "inf", "-inf", math.nan, math.inf, "1e999", 10**400, "", "1,5", "0x1"):
-        assert refusal(declared, value) == f"{declared.name} is {value!r}; {declared.expected()}."
+        assert refusal(declared, value) == f"{declared.name} is {shown(value)}; {declared.expected()}."
 
 
 @some(type=int)

@@ -28,6 +28,7 @@ from charnn.errors import CharnnError, CheckpointError
 from charnn.files import replacing
 from charnn.models.language_model import LanguageModel, LayerStates, parameter_shapes
 from charnn.nn.parameters import Parameters
+from charnn.options import shown
 from charnn.registry import OPTIMIZERS
 from charnn.text.vocabulary import Vocabulary
 from charnn.version import __version__
@@ -210,13 +211,14 @@ def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
     if size > LARGEST_META:
         raise CheckpointError(f"its meta text has {size:,} bytes.")
     with archive.open("meta.npy") as file:
-        text = read_array(file, size, np.dtype(np.uint8), None)
+        text = read_array("meta", file, size, np.dtype(np.uint8), None)
     meta = json.loads(text.tobytes())
     version = meta["format_version"]
     if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
         raise CheckpointError(
-            f"it has format {version}, and charnn {__version__} reads format {FORMAT_VERSION}; "
-            "use a newer charnn."
+            f"it has format {shown(version)}, and charnn {__version__} reads format "
+            f"{FORMAT_VERSION}; use {'a newer charnn' if newer else 'another copy'}."
         )
     config = Config.from_values(meta["config"])
     vocabulary = Vocabulary.from_json(meta["vocabulary"])
@@ -228,37 +230,50 @@ def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
     for name, shape in shapes.items():
         member = members[f"{name}.npy"]
         with archive.open(member) as file:
-            arrays[name] = read_array(file, member.file_size, np.dtype(np.float32), shape)
+            arrays[name] = read_array(name, file, member.file_size, np.dtype(np.float32), shape)
     if digest({key: meta[key] for key in meta if key != "digest"}, arrays) != meta["digest"]:
         raise CheckpointError("its content is not what was saved (the digest differs).")
+    check_finite(arrays)
     return assemble(meta, config, vocabulary, arrays)
 
 
-def read_array(file: IO[bytes], size: int, dtype: np.dtype[Any], shape: Shape | None) -> Array:
+def read_array(
+    name: str, file: IO[bytes], size: int, dtype: np.dtype[Any], shape: Shape | None
+) -> Array:
     """Read one `.npy` of `size` bytes; its type and shape must be as given (None: any vector)."""
     if np.lib.format.read_magic(file) != (1, 0):
-        raise CheckpointError("one of its arrays has a header of another version.")
+        raise CheckpointError(f"its array {name} has a header of another version.")
     found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
     if shape is None:
         shape = (size - file.tell(),)
     if found != (shape, False, dtype):
-        raise CheckpointError(f"an array is {found[2]} {found[0]}, not {dtype} {shape}.")
+        raise CheckpointError(
+            f"its array {name} is {found[2]} {shown(found[0])}, not {dtype} {shape}."
+        )
     bytes_needed = math.prod(shape) * dtype.itemsize
     if file.tell() + bytes_needed != size:
-        raise CheckpointError(f"an array of {bytes_needed:,} bytes is in a file of {size:,}.")
+        raise CheckpointError(
+            f"its array {name} of {bytes_needed:,} bytes is in a file of {size:,}."
+        )
     content = file.read()
     if len(content) != bytes_needed:
-        raise CheckpointError(f"an array has {len(content):,} of its {bytes_needed:,} bytes.")
+        raise CheckpointError(
+            f"its array {name} has {len(content):,} of its {bytes_needed:,} bytes."
+        )
     return np.frombuffer(content, dtype).reshape(shape)
+
+
+def check_finite(arrays: Arrays) -> None:
+    """Raise CheckpointError where an array has a value that is not finite."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"its array {name} has a value that is not finite.")
 
 
 def assemble(
     meta: dict[str, Any], config: Config, vocabulary: Vocabulary, arrays: dict[str, Array]
 ) -> Checkpoint:
-    """Put a checkpoint together from its checked parts. Raises CheckpointError."""
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise CheckpointError(f"its array {name} has a value that is not finite.")
+    """Put a checkpoint together from its checked parts. Raises one of `DAMAGE`."""
 
     def group(prefix: str) -> dict[str, Array]:
         return {

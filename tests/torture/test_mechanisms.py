@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import pytest
-from trials import damaged_last, failing_disk, flipped_bits, not_finite, two_holders
+from courses import not_finite
+from damage import damaged_last, flipped_bits
+from disks import failing_disk
+from processes import two_holders
 
 from charnn.errors import CharnnError
 from charnn.locks import Lock
