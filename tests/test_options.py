@@ -110,7 +110,9 @@ def test_every_number_but_the_forget_bias_has_a_bound() -> None:
 def test_a_number_must_be_finite(declared: Option) -> None:
     """Neither infinity nor NaN nor a number beyond floats is accepted anywhere."""
     for value in ("nan", "inf", "-inf", math.nan, math.inf, "1e999", 10**400, "", "1,5", "0x1"):
-        assert refusal(declared, value) == f"{declared.name} is {shown(value)}; {declared.expected()}."
+        assert (
+            refusal(declared, value) == f"{declared.name} is {shown(value)}; {declared.expected()}."
+        )
 
 
 @some(type=int)

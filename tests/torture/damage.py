@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-import sys
 import time
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 from hostile import FILES, members_of
 from material import (
     OPTIONS,
     STARTING,
+    command,
     ended,
     finished_run,
     loads_or_tells,
@@ -26,11 +27,10 @@ from charnn.config import Config
 from charnn.training.checkpoint import LAST, load_checkpoint
 from charnn.training.setup import new_run, resume_run
 
-WATCHED = (  # a charnn process that tells how large it became
-    "import atexit\nfrom pathlib import Path\nfrom charnn.cli.main import main\n"
+TELLING = (  # a charnn process tells how large it became
+    "import atexit\nfrom pathlib import Path\n"
     "status = Path('/proc/self/status')\n"
     "atexit.register(lambda: print(status.read_text() if status.exists() else '', flush=True))\n"
-    "main()\n"
 )
 
 
@@ -90,14 +90,15 @@ def flipped_meta_bits(count: int, folder: Path) -> None:
     none_is_silent(run / LAST, places, count, folder)
 
 
-def hostile_files(count: int, folder: Path) -> None:
+def hostile_files(count: int, folder: Path, names: Collection[str] = tuple(FILES)) -> None:
     """Have charnn look at files made to harm: each is refused in a second and in 200 MB."""
     run, _ = finished_run(folder)
     members, path = members_of(run / LAST), folder / "hostile.npz"
-    for name, make in list(FILES.items())[:: max(1, len(FILES) // count)]:
-        path.write_bytes(make(members))
+    for name in list(names)[:: max(1, len(names) // count)]:
+        path.write_bytes(FILES[name](members))
         began = time.perf_counter()
-        watched = [sys.executable, "-c", WATCHED, "info", str(path)]
+        python, option, program, *arguments = command("info", path)
+        watched = [python, option, TELLING + program, *arguments]
         result = subprocess.run(watched, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - began
         assert result.returncode == 2, (name, result)

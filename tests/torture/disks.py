@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from material import (
 from charnn.config import Config
 from charnn.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
 from charnn.training.events import Saved, SaveFailed, Step
-from charnn.training.run_folder import RunFolder
+from charnn.training.run_folder import RunFolder, recorded_by
 from charnn.training.setup import new_run, resume_run
 
 
@@ -117,12 +117,15 @@ def failing(failure: Failure) -> Iterator[None]:
         yield
 
 
-def failing_disk(count: int, folder: Path) -> None:
+KINDS = "ENOSPC", "EIO", "short write"
+
+
+def failing_disk(count: int, folder: Path, kinds: Collection[str] = KINDS) -> None:
     """Let each use of the disk fail, one a run, in three ways: an older checkpoint still loads."""
     text = text_in(folder)
     config_of = {**OPTIONS, "steps": 20, "eval_every": 5, "hidden_size": 3}
     config = Config.from_values(config_of)
-    for kind in ("ENOSPC", "EIO", "short write"):
+    for kind in kinds:
         for place in range(1, count + 1):
             run = folder / "failing"
             shutil.rmtree(run, ignore_errors=True)
@@ -144,6 +147,8 @@ def failing_disk(count: int, folder: Path) -> None:
             newest = [run / name for name in (LAST, PREVIOUS) if (run / name).exists()]
             assert newest, (kind, place)
             assert any(loads_or_tells(path) is not None for path in newest)
+            metrics = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+            assert all(recorded_by(line, config.training.steps) for line in metrics), place
             if not trainer.unsaved:
                 assert load_checkpoint(run / LAST).progress.update == config.training.steps
                 assert load_checkpoint(run / BEST).progress.update == trainer.progress.best_update
@@ -197,7 +202,7 @@ def goes_on_after(
             end()
             for path in run.glob("*.npz"):
                 load_checkpoint(path)
-            assert first < 10 or (run / LAST).exists() or (run / PREVIOUS).exists()
+            assert first <= 10 or (run / LAST).exists() or (run / PREVIOUS).exists()
     assert told, (first, last)
     assert all(cause in reason for reason in told), told
     assert not trainer.unsaved, trainer.unsaved
@@ -370,7 +375,8 @@ def power_cut(count: int, folder: Path) -> None:
         if LAST not in saved:
             continue
         assert (run / LAST).exists() or (run / PREVIOUS).exists(), saved
-        if loads_or_tells(run / LAST) is None or trainer.progress.update < OPTIONS["steps"]:
+        last = loads_or_tells(run / LAST)
+        if last is None or last.progress.update < OPTIONS["steps"]:
             list(resume_run(run).trainer.run())
             assert not list(run.glob(".*.tmp"))
         for name in (LAST, BEST):

@@ -333,7 +333,10 @@ def test_another_format_is_refused(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"hidden_size": 7}, f"array parameters/layer1/W_xh is float32 (4, {V}, 6), not float32 (4, {V}, 7)"),
+        (
+            {"hidden_size": 7},
+            f"array parameters/layer1/W_xh is float32 (4, {V}, 6), not float32 (4, {V}, 7)",
+        ),
         ({"num_layers": 2}, "its arrays are not its configuration's: ['parameters/layer2/"),
         ({"cell": "rnn"}, "its arrays are not its configuration's: ['state/layer1/c.npy']"),
         ({"optimizer": "sgd"}, "['optimizer/m.npy', 'optimizer/v.npy']"),
