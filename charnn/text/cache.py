@@ -1,6 +1,6 @@
 """Encoded corpora on disk: a text is read once, and mapped into memory from then on.
 
-An entry is named after a digest of its source (each file's path, size and time of change), its
+An entry is named after a digest of its source (each file's path, size and times of change), its
 encoding and its vocabulary, so a text that has changed is another entry. The folder is
 `$CHARNN_CACHE`, else `charnn` in the user's folder for caches. It is bounded: when it grows above
 `LIMIT`, the entries that were used longest ago go first. Deleting it at any time is safe.
@@ -21,7 +21,7 @@ from typing import IO, Any
 from charnn.files import replacing
 
 LIMIT = 16 << 30  # bytes
-VERSION = 1  # of the entries' layout
+VERSION = 2  # of the entries' layout
 IDS, RECORD = ".ids", ".json"
 
 
@@ -41,8 +41,12 @@ def cache_folder() -> Path:
 
 def entry_name(content: object) -> str:
     """Return the name of the entry that belongs to a JSON-able description."""
-    text = json.dumps([VERSION, content], sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
+    return digest([VERSION, content])[:32]
+
+
+def digest(content: object) -> str:
+    """Return a SHA-256 of a JSON-able description."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,13 @@ class Entry:
     def read(self) -> dict[str, Any] | None:
         """Return the record; None where there is none, or its ids are not whole."""
         try:
-            record: dict[str, Any] = json.loads(self.record_path.read_text(encoding="utf-8"))
+            sealed = json.loads(self.record_path.read_text(encoding="utf-8"))
+            record: dict[str, Any] = sealed["record"]
+            if sealed["digest"] != digest(record):
+                return None
             if record.get("bytes") is not None and self.ids_path.stat().st_size != record["bytes"]:
                 return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         return record
 
@@ -96,7 +103,8 @@ class Entry:
         """Write the record, which makes the entry valid, and drop what is too old."""
         cache_folder().mkdir(parents=True, exist_ok=True)
         with replacing(self.record_path) as file:
-            file.write(json.dumps(record).encode("utf-8"))
+            sealed = {"record": record, "digest": digest(record)}
+            file.write(json.dumps(sealed).encode("utf-8"))
         prune(LIMIT, keep=self.name)
 
 

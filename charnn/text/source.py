@@ -70,14 +70,18 @@ class TextFiles:
         return not any(map(is_stream, self.names))
 
     def signature(self) -> list[object]:
-        """Return what changes when the text does: encoding, paths, sizes, times of change."""
+        """Return what changes when the text does: encoding, paths, sizes, times of change.
+
+        The second time is that of the file's entry in the system, which nobody can set back.
+        """
         parts: list[object] = [self.encoding.name]
         for name in self.names:
             if is_stream(name):
                 parts.append([name, os.getpid(), id(self)])
             else:
                 status = Path(name).stat()
-                parts.append([str(Path(name).resolve()), status.st_size, status.st_mtime_ns])
+                times = status.st_mtime_ns, status.st_ctime_ns
+                parts.append([str(Path(name).resolve()), status.st_size, *times])
         return parts
 
     def blocks(self) -> Iterator[str]:

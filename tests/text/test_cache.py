@@ -78,6 +78,26 @@ def test_a_damaged_entry_is_made_again(text, reads, damage):
     assert len(reads) == 2
 
 
+@pytest.mark.parametrize("record", ["[]", "{}", "3", '{"record": {}, "digest": ""}', "[" * 9_999])
+def test_a_record_of_another_kind_is_made_again(text, reads, record):
+    """JSON that is no record, or not the one that was written, is not used."""
+    expected = read_corpus([str(text)], DataConfig()).ids.copy()
+    for path in cache_folder().glob("*.json"):
+        path.write_text(record, encoding="utf-8")
+    assert (read_corpus([str(text)], DataConfig()).ids == expected).all()
+    assert len(reads) == 2
+
+
+def test_a_text_changed_with_its_time_set_back_is_encoded_again(text, reads):
+    """Neither size nor time of change tells these two texts apart."""
+    read_corpus([str(text)], DataConfig())
+    status = text.stat()
+    text.write_text("a lily is a lily is a lily\n", encoding="utf-8")
+    os.utime(text, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert read_corpus([str(text)], DataConfig()).vocabulary.symbols == "\n ailsy"
+    assert len(reads) == 2
+
+
 def test_the_cache_is_bounded(text, tmp_path):
     """Pruning removes what was used longest ago, and never the entry in use."""
     paths = []
