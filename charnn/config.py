@@ -341,7 +341,10 @@ def to_yaml(values: Mapping[str, Value], comments: Mapping[str, str] | None = No
     lines = []
     for name, value in values.items():
         shown = "none" if value is None else value
-        line = yaml.safe_dump({name: shown}, allow_unicode=True, width=1_000).removesuffix("\n")
+        # PyYAML escapes U+0085, the end of a line in YAML, in double quotes only.
+        style = '"' if "\x85" in str(shown) else None
+        line = yaml.safe_dump({name: shown}, default_style=style, allow_unicode=True, width=1_000)
+        line = line.removesuffix("\n")
         comment = (comments or {}).get(name)
         lines.append(f"{line:<28}  # {comment}" if comment else line)
     return "\n".join(lines) + "\n"
