@@ -123,7 +123,9 @@ class Vocabulary:
 
     def to_bytes(self, ids: Iterable[int]) -> bytes:
         """Return the text of ids in UTF-8; for a vocabulary of bytes, the bytes themselves."""
-        return bytes(map(int, ids)) if self.tokens == "bytes" else self.decode(ids).encode("utf-8")
+        if self.tokens == "bytes":
+            return bytes(map(int, ids))
+        return self.decode(ids).encode("utf-8", "surrogatepass")
 
     def outside(self, text: str) -> list[str]:
         """Return the distinct characters of a text that have no id of their own."""
