@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from charnn.errors import ConfigError
-from charnn.options import Option, Section, Value, option, options_of, suggestion
+from charnn.options import Option, Section, Value, option, options_of, shown, suggestion
 from charnn.registry import CELLS, OPTIMIZERS, SCHEDULES
 
-LARGEST_YAML = 1_000_000  # bytes
+LARGEST_YAML = 100_000  # bytes
 DEFAULT_STEPS = 6_000
 
 
@@ -294,9 +294,10 @@ def check_names(values: Mapping[str, Any], place: str = "the configuration") -> 
     known = Config.options()
     for name in values:
         if name not in known:
-            guess = suggestion(str(name), known)
+            key = shown(name)
+            guess = suggestion(key.strip("'"), known)
             raise ConfigError(
-                f"{place} has the unknown key {name!r}.{guess} `charnn config` lists all keys."
+                f"{place} has the unknown key {key}.{guess} `charnn config` lists all keys."
             )
 
 
@@ -310,7 +311,7 @@ def read_yaml(path: Path) -> dict[str, Value]:
                 f"config file '{path}' is larger than {LARGEST_YAML:,} bytes; it should hold "
                 "one `key: value` a line."
             )
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = from_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"config file '{path}' cannot be read ({error.strerror}); check the path."
@@ -332,6 +333,22 @@ def read_yaml(path: Path) -> dict[str, Value]:
         return {name: known[name].parse(value) for name, value in content.items()}
     except ConfigError as error:
         raise ConfigError(f"config file '{path}': {error}") from error
+
+
+def from_yaml(text: str) -> object:
+    """Return what a YAML text holds. Raises yaml.YAMLError, ValueError and the like.
+
+    Names (`&a`) of lists and mappings are refused: a few lines of them can stand for billions.
+    """
+    import yaml
+
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent) and event.anchor is not None:
+            raise yaml.YAMLError(f"a list or a mapping has a name, &{event.anchor}")
+    try:
+        return yaml.safe_load(text)
+    except (AttributeError, LookupError, TypeError) as error:  # of PyYAML's constructors
+        raise yaml.YAMLError("a value is not what its !!tag says") from error
 
 
 def to_yaml(values: Mapping[str, Value], comments: Mapping[str, str] | None = None) -> str:

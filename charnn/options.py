@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 import types
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -74,9 +75,9 @@ class Option:
         parsed = self._convert(value)
         if self.choices is not None and str(parsed) not in self.choices:
             guess = suggestion(str(parsed), self.choices)
-            raise ConfigError(f"{self.name} is {parsed!r}; {self.expected()}.{guess}")
+            raise ConfigError(f"{self.name} is {shown(parsed)}; {self.expected()}.{guess}")
         if isinstance(parsed, (int, float)) and not self._within_bounds(parsed):
-            raise ConfigError(f"{self.name} is {parsed}; {self.expected()}.")
+            raise ConfigError(f"{self.name} is {shown(parsed)}; {self.expected()}.")
         return parsed
 
     def expected(self) -> str:
@@ -108,7 +109,7 @@ class Option:
                 return whole(value) if self.type is int else finite(value)
         except (ValueError, KeyError, OverflowError):
             pass
-        raise ConfigError(f"{self.name} is {value!r}; {self.expected()}.")
+        raise ConfigError(f"{self.name} is {shown(value)}; {self.expected()}.")
 
     def _within_bounds(self, value: float) -> bool:
         return not (
@@ -120,22 +121,37 @@ class Option:
 
 
 def whole(value: str | float) -> int:
-    """Read a whole number, `2e3` and `10_000` included. Raises ValueError."""
+    """Read a whole number, `2e3` and `10_000` included. Raises ValueError, OverflowError.
+
+    It is one that a float can hold, so that it can be printed and calculated with.
+    """
     try:
-        return int(value) if isinstance(value, (str, int)) else whole(str(value))
+        number = int(value) if isinstance(value, (str, int)) else whole(str(value))
     except ValueError:
-        number = finite(value)
-        if number != int(number):
+        near = finite(value)
+        if near != int(near):
             raise
-        return int(number)
+        number = int(near)
+    finite(number)
+    return number
 
 
 def finite(value: str | float) -> float:
-    """Read a finite number. Raises ValueError."""
+    """Read a finite number. Raises ValueError, OverflowError."""
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(value)
     return number
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: on one line, and cut short where it is long."""
+    brief = reprlib.Repr()
+    brief.maxlevel, brief.maxlong, brief.maxstring, brief.maxother = 3, 500, 500, 500
+    try:
+        return brief.repr(value)
+    except ValueError:
+        return "a number of too many digits"
 
 
 def suggestion(word: str, words: Iterable[str]) -> str:
