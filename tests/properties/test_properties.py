@@ -358,7 +358,7 @@ def test_top_p_is_of_what_top_k_left(
 
 # Checkpoints.
 
-LOSSES = st.none() | st.floats(allow_nan=False)
+LOSSES = st.none() | st.floats(-1e99, 1e99)
 COUNTS = st.integers(0, 2**53)
 PROGRESS = st.builds(
     Progress,
@@ -371,7 +371,9 @@ PROGRESS = st.builds(
     reductions=COUNTS,
     rollbacks=COUNTS,
     seconds=st.floats(0, 1e9),
-    history=st.lists(st.tuples(COUNTS, st.floats(allow_nan=False), LOSSES), max_size=3),
+    history=st.lists(st.tuples(COUNTS, st.floats(-1e99, 1e99), LOSSES), max_size=3).map(
+        lambda rows: sorted(rows, key=lambda row: row[0])
+    ),
 )
 RECORD = st.builds(
     CorpusRecord,
