@@ -81,7 +81,7 @@ class DataConfig(Section):
         if self.vocab is not None and self.min_count > 1:
             raise ConfigError(
                 f"min_count is {self.min_count}, but the vocabulary is read from "
-                f"'{self.vocab}'; leave out one of the two."
+                f"{shown(self.vocab)}; leave out one of the two."
             )
 
 

@@ -312,6 +312,7 @@ def test_a_vocabulary_file_has_no_min_count() -> None:
     assert message == (
         "min_count is 3, but the vocabulary is read from 'v.json'; leave out one of the two."
     )
+    assert "from 'two\\nlines'; leave" in refusal(vocab="two\nlines", min_count=3)
     assert Config.from_values({"vocab": "v.json"}).data.vocab == "v.json"
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.errors import VocabularyError
+from charnn.options import shown
 
 CODE_POINTS = 0x110000
 FORMAT = "charnn-vocabulary-1"
@@ -160,7 +161,7 @@ class Vocabulary:
         match content:
             case {"format": str(form)} if form != FORMAT:
                 raise VocabularyError(
-                    f"the vocabulary has format {form!r}, this version reads {FORMAT!r}."
+                    f"the vocabulary has format {shown(form)}, this version reads {FORMAT!r}."
                 )
             case {"tokens": "bytes", "unknown": False}:
                 return cls.of_bytes()

@@ -14,6 +14,7 @@ import math
 import os
 import platform
 import tokenize
+import warnings
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field, fields
@@ -28,6 +29,7 @@ from charnn.errors import CharnnError, CheckpointError
 from charnn.files import replacing
 from charnn.models.language_model import LanguageModel, LayerStates, parameter_shapes
 from charnn.nn.parameters import Parameters
+from charnn.options import shown
 from charnn.registry import OPTIMIZERS
 from charnn.text.vocabulary import Vocabulary
 from charnn.version import __version__
@@ -51,6 +53,7 @@ DAMAGE = (
     RuntimeError,
     SyntaxError,
     TypeError,
+    UserWarning,
     ValueError,
     tokenize.TokenError,
     zipfile.BadZipFile,
@@ -216,15 +219,16 @@ def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
     version = meta["format_version"]
     if version != FORMAT_VERSION:
         raise CheckpointError(
-            f"it has format {version}, and charnn {__version__} reads format {FORMAT_VERSION}; "
-            "use a newer charnn."
+            f"it has format {shown(version)}, and charnn {__version__} reads format "
+            f"{FORMAT_VERSION}; use a newer charnn."
         )
     config = Config.from_values(meta["config"])
     vocabulary = Vocabulary.from_json(meta["vocabulary"])
     shapes = expected_arrays(config, len(vocabulary), meta["resumable"])
     if members.keys() != {"meta.npy", *(f"{name}.npy" for name in shapes)}:
         different = members.keys() ^ {"meta.npy", *(f"{name}.npy" for name in shapes)}
-        raise CheckpointError(f"its arrays are not its configuration's: {sorted(different)[:3]}.")
+        names = shown(sorted(different)[:3])
+        raise CheckpointError(f"its arrays are not its configuration's: {names}.")
     arrays = {}
     for name, shape in shapes.items():
         member = members[f"{name}.npy"]
@@ -239,7 +243,9 @@ def read_array(file: IO[bytes], size: int, dtype: np.dtype[Any], shape: Shape | 
     """Read one `.npy` of `size` bytes; its type and shape must be as given (None: any vector)."""
     if np.lib.format.read_magic(file) != (1, 0):
         raise CheckpointError("one of its arrays has a header of another version.")
-    found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a header that charnn never writes
+        found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
     if shape is None:
         shape = (size - file.tell(),)
     if found != (shape, False, dtype):

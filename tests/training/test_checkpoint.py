@@ -316,7 +316,8 @@ def test_flipped_bits_of_the_archives_own_records(tmp_path: Path, finished_run: 
     ("change", "reason"),
     [
         ({"format_version": 2}, "it has format 2, and charnn "),
-        ({"format_version": "1"}, "it has format 1, and charnn "),
+        ({"format_version": "1"}, "it has format '1', and charnn "),
+        ({"format_version": "a\nb"}, "it has format 'a\\nb', and charnn "),
         ({"format_version": None}, "it has format None, and charnn "),
     ],
     ids=str,
@@ -667,10 +668,12 @@ def test_meta_data_that_are_no_table_are_refused(
         header((V,))[:40],
         b"\x93NUMPY\x01\x00\x76\x00" + b"(" * 118,
         b"\x93NUMPY\x01\x00\xff\xff" + b" " * 65_535,
+        header((V,)).replace(f"({V},)".encode(), f"({V}L,)".encode()) + bytes(V * 4),
+        header((V,)).replace(b"'<f4'", b"'<f4'()") + bytes(V * 4),
         header((V,)) + bytes(V * 4 - 1),
         header((V,)) + bytes(V * 4 + 1),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_a_member_that_is_no_array_is_refused(
     tmp_path: Path, finished_run: Path, raw: bytes
