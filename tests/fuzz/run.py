@@ -38,7 +38,8 @@ def fuzz(reader: str, seconds: int, folder: Path) -> tuple[int, str]:
     corpus, words = seed(reader, folder)
     kept = KEPT / reader
     kept.mkdir(parents=True, exist_ok=True)
-    before = set(kept.iterdir())
+    log = kept / "log.txt"
+    log.unlink(missing_ok=True)
     options: dict[str, object] = {
         "max_total_time": seconds,
         "max_len": LONGEST,
@@ -46,7 +47,6 @@ def fuzz(reader: str, seconds: int, folder: Path) -> tuple[int, str]:
         "timeout": ONE_INPUT,
         "artifact_prefix": f"{kept}/",
         "print_final_stats": 1,
-        "seed": 1,
     }
     if words.stat().st_size:
         options["dict"] = words
@@ -63,9 +63,8 @@ def fuzz(reader: str, seconds: int, folder: Path) -> tuple[int, str]:
     executions = max(map(int, counts), default=0)
     if result.returncode == 0:
         return executions, "no crash"
-    log = kept / "log.txt"
+    inputs = re.findall(r"Test unit written to (\S+)", output)
     log.write_text(output, encoding="utf-8")
-    inputs = [str(path) for path in sorted(set(kept.iterdir()) - before - {log})]
     return executions, f"crash: {', '.join(inputs) or 'no input'}, see {log}"
 
 
