@@ -82,7 +82,7 @@ class DataConfig(Section):
         if self.vocab is not None and self.min_count > 1:
             raise ConfigError(
                 f"min_count is {self.min_count}, but the vocabulary is read from "
-                f"'{self.vocab}'; leave out one of the two."
+                f"{shown(self.vocab)}; leave out one of the two."
             )
 
 
@@ -298,9 +298,10 @@ def check_names(values: Mapping[str, Any], place: str = "the configuration") -> 
     known = Config.options()
     for name in values:
         if name not in known:
-            guess = suggestion(str(name), known)
+            key = shown(name)
+            guess = suggestion(key.strip("'"), known)
             raise ConfigError(
-                f"{place} has the unknown key {shown(name)}.{guess} `charnn config` lists all keys."
+                f"{place} has the unknown key {key}.{guess} `charnn config` lists all keys."
             )
 
 
@@ -314,7 +315,7 @@ def read_yaml(path: Path) -> dict[str, Value]:
                 f"config file '{path}' is larger than {LARGEST_YAML:,} bytes; it should hold "
                 "one `key: value` a line."
             )
-        content = parse_yaml(path.read_text(encoding="utf-8"))
+        content = from_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"config file '{path}' cannot be read ({error.strerror}); check the path."
@@ -339,22 +340,26 @@ def read_yaml(path: Path) -> dict[str, Value]:
         raise ConfigError(f"config file '{path}': {error}") from error
 
 
-def parse_yaml(text: str) -> object:
-    """Parse YAML without aliases, which grow without bounds, and without a key given twice.
+def from_yaml(text: str) -> object:
+    """Return what a YAML text holds. Raises yaml.YAMLError, ValueError and the like.
 
-    Raises ValueError, yaml.YAMLError, OverflowError or RecursionError.
+    Aliases (`*a`) are refused, because a few lines of them can stand for billions of values, and so
+    is a key given twice.
     """
     import yaml
 
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-        raise ValueError("it has an alias, `*name`; write the value itself")
+        raise yaml.YAMLError("it has an alias, `*name`; write the value itself")
     node = yaml.compose(text, yaml.SafeLoader)
     if isinstance(node, yaml.MappingNode):
         keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         for key, number in keys.items():
             if number > 1:
-                raise ValueError(f"the key {shown(key)} is there {number} times")
-    return yaml.safe_load(text)
+                raise yaml.YAMLError(f"the key {shown(key)} is there {number} times")
+    try:
+        return yaml.safe_load(text)
+    except (AttributeError, LookupError, TypeError) as error:  # of PyYAML's constructors
+        raise yaml.YAMLError("a value is not what its !!tag says") from error
 
 
 def to_yaml(values: Mapping[str, Value], comments: Mapping[str, str] | None = None) -> str:
@@ -364,7 +369,10 @@ def to_yaml(values: Mapping[str, Value], comments: Mapping[str, str] | None = No
     lines = []
     for name, value in values.items():
         shown = "none" if value is None else value
-        line = yaml.safe_dump({name: shown}, allow_unicode=True, width=1_000).removesuffix("\n")
+        # PyYAML escapes U+0085, the end of a line in YAML, in double quotes only.
+        style = '"' if "\x85" in str(shown) else None
+        line = yaml.safe_dump({name: shown}, default_style=style, allow_unicode=True, width=1_000)
+        line = line.removesuffix("\n")
         comment = (comments or {}).get(name)
         lines.append(f"{line:<28}  # {comment}" if comment else line)
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 import types
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ class Option:
             guess = suggestion(str(parsed), self.choices)
             raise ConfigError(f"{self.name} is {shown(parsed)}; {self.expected()}.{guess}")
         if isinstance(parsed, (int, float)) and not self._within_bounds(parsed):
-            raise ConfigError(f"{self.name} is {parsed}; {self.expected()}.")
+            raise ConfigError(f"{self.name} is {shown(parsed)}; {self.expected()}.")
         return parsed
 
     def expected(self) -> str:
@@ -121,18 +122,23 @@ class Option:
 
 
 def whole(value: str | float) -> int:
-    """Read a whole number, `2e3` and `10_000` included. Raises ValueError."""
+    """Read a whole number, `2e3` and `10_000` included. Raises ValueError, OverflowError.
+
+    It is one that a float can hold, so that it can be printed and calculated with.
+    """
     try:
-        return int(value) if isinstance(value, (str, int)) else whole(str(value))
+        number = int(value) if isinstance(value, (str, int)) else whole(str(value))
     except ValueError:
-        number = finite(value)
-        if number != int(number):
+        near = finite(value)
+        if near != int(near):
             raise
-        return int(number)
+        number = int(near)
+    finite(number)
+    return number
 
 
 def finite(value: str | float) -> float:
-    """Read a finite number. Raises ValueError."""
+    """Read a finite number. Raises ValueError, OverflowError."""
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(value)
@@ -140,9 +146,14 @@ def finite(value: str | float) -> float:
 
 
 def shown(value: object) -> str:
-    """Return a value as code, cut off where it is long."""
-    text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    """Return a value as an error shows it: on one line, and cut short where it is long."""
+    brief = reprlib.Repr()
+    brief.maxlevel = 3
+    brief.maxlong = brief.maxstring = brief.maxother = LONGEST_SHOWN
+    try:
+        return brief.repr(value)
+    except ValueError:
+        return "a number of too many digits"
 
 
 def suggestion(word: str, words: Iterable[str]) -> str:

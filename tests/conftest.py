@@ -6,9 +6,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from charnn.nn.cell import Cell
 from charnn.registry import CELLS
+
+# For the tests of properties, which have no settings of their own: few examples, or, chosen by
+# pytest's --hypothesis-profile=full, many.
+suite = settings(max_examples=25, derandomize=True, deadline=None, database=None)
+settings.register_profile("suite", suite)
+settings.register_profile("full", suite, max_examples=1_000)
+settings.load_profile("suite")
 
 KINDS = [(name, form) for name in CELLS for form in CELLS[name].forms()]
 

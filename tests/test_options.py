@@ -168,7 +168,7 @@ def test_a_large_whole_number_keeps_all_its_digits() -> None:
 
 
 @given(st.integers())
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=100)
 def test_any_whole_number_is_read_back(number: int) -> None:
     """`whole` reads what `str` wrote, with and without thousands' underscores."""
     assert whole(str(number)) == number
@@ -176,7 +176,7 @@ def test_any_whole_number_is_read_back(number: int) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=100)
 def test_any_number_is_read_back(number: float) -> None:
     """`finite` reads what `repr` wrote, bit for bit."""
     assert finite(repr(number)).hex() == number.hex()

@@ -19,6 +19,7 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.errors import VocabularyError
+from charnn.options import shown
 
 CODE_POINTS = 0x110000
 FORMAT = "charnn-vocabulary-1"
@@ -123,7 +124,9 @@ class Vocabulary:
 
     def to_bytes(self, ids: Iterable[int]) -> bytes:
         """Return the text of ids in UTF-8; for a vocabulary of bytes, the bytes themselves."""
-        return bytes(map(int, ids)) if self.tokens == "bytes" else self.decode(ids).encode("utf-8")
+        if self.tokens == "bytes":
+            return bytes(map(int, ids))
+        return self.decode(ids).encode("utf-8", "surrogatepass")
 
     def outside(self, text: str) -> list[str]:
         """Return the distinct characters of a text that have no id of their own."""
@@ -158,7 +161,7 @@ class Vocabulary:
         match content:
             case {"format": str(form)} if form != FORMAT:
                 raise VocabularyError(
-                    f"the vocabulary has format {form!r}, this version reads {FORMAT!r}."
+                    f"the vocabulary has format {shown(form)}, this version reads {FORMAT!r}."
                 )
             case {"tokens": "bytes", "unknown": False}:
                 return cls.of_bytes()

@@ -14,6 +14,7 @@ import math
 import os
 import platform
 import tokenize
+import warnings
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field, fields
@@ -36,6 +37,7 @@ from charnn.version import __version__
 FORMAT_VERSION = 1
 LARGEST_META = 24_000_000  # bytes; a million symbols take half of it
 LARGEST_HEADER = 4_096  # bytes of an array's header; a real one has about 120
+COUNTS = ("update", "best_update", "stale", "plateau", "reductions", "rollbacks")
 BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
 
 DAMAGE = (
@@ -51,6 +53,7 @@ DAMAGE = (
     RuntimeError,
     SyntaxError,
     TypeError,
+    UserWarning,
     ValueError,
     tokenize.TokenError,
     zipfile.BadZipFile,
@@ -225,7 +228,8 @@ def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
     shapes = expected_arrays(config, len(vocabulary), meta["resumable"])
     if members.keys() != {"meta.npy", *(f"{name}.npy" for name in shapes)}:
         different = members.keys() ^ {"meta.npy", *(f"{name}.npy" for name in shapes)}
-        raise CheckpointError(f"its arrays are not its configuration's: {sorted(different)[:3]}.")
+        names = shown(sorted(different)[:3])
+        raise CheckpointError(f"its arrays are not its configuration's: {names}.")
     arrays = {}
     for name, shape in shapes.items():
         member = members[f"{name}.npy"]
@@ -243,7 +247,9 @@ def read_array(
     """Read one `.npy` of `size` bytes; its type and shape must be as given (None: any vector)."""
     if np.lib.format.read_magic(file) != (1, 0):
         raise CheckpointError(f"its array {name} has a header of another version.")
-    found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a header that charnn never writes
+        found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
     if shape is None:
         shape = (size - file.tell(),)
     if found != (shape, False, dtype):
@@ -285,16 +291,14 @@ def assemble(
     parameters = Parameters(parameter_shapes(config.model, len(vocabulary)))
     for name, array in group("parameters/").items():
         parameters[name][...] = array
-    progress = {f.name: meta["progress"][f.name] for f in fields(Progress)}
-    progress["history"] = [tuple(row) for row in progress["history"]]
     states = list(group("state/").values())
     per_layer = len(states) // config.model.num_layers
     return Checkpoint(
         config=config,
         vocabulary=vocabulary,
         parameters=parameters,
-        progress=Progress(**progress),
-        corpus=CorpusRecord(**meta["corpus"]),
+        progress=progress_of(meta["progress"]),
+        corpus=corpus_of(meta["corpus"]),
         optimizer=group("optimizer/") if meta["resumable"] else None,
         states=[
             tuple(states[start : start + per_layer])
@@ -303,8 +307,58 @@ def assemble(
         if meta["resumable"]
         else None,
         average=arrays.get("average"),
-        provenance=meta["provenance"],
+        provenance=provenance_of(meta["provenance"]),
     )
+
+
+def progress_of(entry: dict[str, Any]) -> Progress:
+    """Build the progress from its entry in the meta data. Raises CheckpointError."""
+    values = {each.name: entry[each.name] for each in fields(Progress)}
+    values["history"] = history = [tuple(row) for row in values["history"]]
+    updates = [update for update, _, _ in history]
+    counts = [*updates, *(values[name] for name in COUNTS)]
+    numbers = [values["seconds"], *(train_loss for _, train_loss, _ in history)]
+    losses = [
+        values["smoothed_loss"],
+        values["best_loss"],
+        *(val_loss for _, _, val_loss in history),
+    ]
+    numbers += [loss for loss in losses if loss is not None]
+    if not (all(map(is_count, counts)) and all(map(is_number, numbers))):
+        raise CheckpointError("its progress has a value that no run has.")
+    if updates != sorted(updates):
+        raise CheckpointError("its history is not in order.")
+    return Progress(**values)
+
+
+def corpus_of(entry: dict[str, Any]) -> CorpusRecord:
+    """Build the corpus's record from its entry in the meta data. Raises CheckpointError."""
+    record = CorpusRecord(**entry)
+    texts = [record.name, record.fingerprint, *record.files]
+    if not (
+        isinstance(record.files, list)
+        and all(isinstance(text, str) for text in texts)
+        and all(map(is_count, record.parts.values()))
+    ):
+        raise CheckpointError("its record of the corpus has a value that no corpus has.")
+    return record
+
+
+def provenance_of(entry: dict[str, str]) -> dict[str, str]:
+    """Return the provenance from its entry in the meta data. Raises CheckpointError."""
+    if not all(isinstance(version, str) for version in entry.values()):
+        raise CheckpointError("its provenance has a version that is no text.")
+    return entry
+
+
+def is_count(value: object) -> bool:
+    """Say whether a value is a whole number that can be counted to."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def is_number(value: object) -> bool:
+    """Say whether a value is a number of an ordinary size, as losses and times are."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e100
 
 
 def digest(meta: dict[str, Any], arrays: Arrays) -> str:

@@ -23,7 +23,7 @@ from charnn.nn.products import (
 SIZES = st.integers(1, 300), st.integers(1, 1100), st.integers(1, 1100)
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(*SIZES)
 def test_blocks_are_equal_and_neither_too_large_nor_too_small(rows, inner, columns):
     """Blocks divide rows and columns evenly; where a product is cut, they are in the bounds."""

@@ -102,6 +102,14 @@ def test_characters_become_utf_8(text: str) -> None:
     assert vocabulary.to_bytes(vocabulary.encode(text)) == text.encode("utf-8")
 
 
+def test_a_lone_surrogate_becomes_the_bytes_that_are_read_as_one() -> None:
+    """A text in UTF-7 can have one; a vocabulary of it writes what one of bytes reads."""
+    text = b"+2AA-".decode("utf-7")
+    vocabulary = Vocabulary.from_text(text)
+    assert vocabulary.to_bytes(vocabulary.encode(text)) == b"\xed\xa0\x80"
+    assert Vocabulary.of_bytes().encode(text).tobytes() == b"\xed\xa0\x80"
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64])
 @pytest.mark.parametrize(
     "vocabulary", [Vocabulary.of_bytes(), Vocabulary.from_text("abc h\u00e9llo")], ids=len

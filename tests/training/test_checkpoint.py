@@ -33,6 +33,7 @@ from charnn.text.vocabulary import Vocabulary
 from charnn.training import checkpoint as checkpoint_module
 from charnn.training.checkpoint import (
     BEST,
+    COUNTS,
     LAST,
     Checkpoint,
     Progress,
@@ -316,6 +317,7 @@ def test_flipped_bits_of_the_archives_own_records(tmp_path: Path, finished_run: 
     [
         ({"format_version": 2}, "reads format 1; use a newer charnn."),
         ({"format_version": "1"}, "it has format '1', and charnn "),
+        ({"format_version": "a\nb"}, "it has format 'a\\nb', and charnn "),
         ({"format_version": None}, "it has format None, and charnn "),
         ({"format_version": 0}, "reads format 1; use another copy."),
     ],
@@ -612,6 +614,54 @@ def test_a_meta_text_of_another_form_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("entry", "changes"),
+    [
+        *(("progress", {name: value}) for name in COUNTS for value in ("1", -1, 0.5, None, True)),
+        *(("progress", {"update": value}) for value in (2**63, 10**400, [], {})),
+        *(("progress", {"seconds": value}) for value in (None, "1", math.inf, math.nan, 10**400)),
+        *(("progress", {"best_loss": value}) for value in ("1", True, math.nan, -math.inf, [1])),
+        ("progress", {"history": [[1, 2.0]]}),
+        ("progress", {"history": [[1, 2.0, 3.0, 4.0]]}),
+        ("progress", {"history": [[1, None, 2.0]]}),
+        ("progress", {"history": [[1, 2.0, math.nan]]}),
+        ("progress", {"history": [["1", 2.0, None]]}),
+        ("progress", {"history": [[2, 2.0, None], [1, 2.0, None]]}),
+        ("progress", {"history": None}),
+        ("corpus", {"name": 1}),
+        ("corpus", {"files": "tide.txt"}),
+        ("corpus", {"files": [1]}),
+        ("corpus", {"files": None}),
+        ("corpus", {"fingerprint": None}),
+        ("corpus", {"parts": []}),
+        ("corpus", {"parts": {"train": "8"}}),
+        ("corpus", {"more": 1}),
+        ("provenance", {"numpy": 2.0}),
+    ],
+    ids=str,
+)
+def test_meta_data_of_another_type_are_refused(
+    tmp_path: Path, finished_run: Path, entry: str, changes: Meta
+) -> None:
+    """Values that no run has are one clear error, though the digest fits."""
+    meta, arrays = unpacked(finished_run / LAST)
+    assert load_checkpoint(pack(tmp_path / "c.npz", meta, arrays)).progress.update == 17
+    meta[entry] |= changes
+    message = refusal(pack(tmp_path / "c.npz", meta, arrays))
+    assert "is damaged or not a checkpoint (" in message or "cannot be used: " in message
+
+
+@pytest.mark.parametrize("entry", ["progress", "corpus", "provenance"])
+def test_meta_data_that_are_no_table_are_refused(
+    tmp_path: Path, finished_run: Path, entry: str
+) -> None:
+    """A list, a number or nothing in the place of a table is one clear error."""
+    meta, arrays = unpacked(finished_run / LAST)
+    for value in ([], [1], 3, "x", None):
+        message = refusal(pack(tmp_path / "c.npz", meta | {entry: value}, arrays))
+        assert "is damaged or not a checkpoint (" in message or "cannot be used: " in message
+
+
+@pytest.mark.parametrize(
     "raw",
     [
         b"",
@@ -621,10 +671,12 @@ def test_a_meta_text_of_another_form_is_refused(
         header((V,))[:40],
         b"\x93NUMPY\x01\x00\x76\x00" + b"(" * 118,
         b"\x93NUMPY\x01\x00\xff\xff" + b" " * 65_535,
+        header((V,)).replace(f"({V},)".encode(), f"({V}L,)".encode()) + bytes(V * 4),
+        header((V,)).replace(b"'<f4'", b"'<f4'()") + bytes(V * 4),
         header((V,)) + bytes(V * 4 - 1),
         header((V,)) + bytes(V * 4 + 1),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_a_member_that_is_no_array_is_refused(
     tmp_path: Path, finished_run: Path, raw: bytes

@@ -13,7 +13,7 @@ from charnn.training.clipping import clip_by_global_norm, clip_by_value, global_
 vectors = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=20).map(
     lambda values: np.array(values, np.float64)
 )
-quick = settings(derandomize=True, deadline=None)
+quick = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def test_the_norm_is_euclidean_over_all_axes() -> None:

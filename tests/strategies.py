@@ -1,0 +1,62 @@
+"""What hypothesis draws for the tests of more than one file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from charnn.config import Config
+from charnn.options import Option, Value
+
+# Any character of a file's name: U+DC80 to U+DCFF stand for bytes that are no UTF-8.
+NAMES = st.text(
+    st.characters(codec="utf-8") | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF),
+    min_size=1,
+    max_size=12,
+)
+
+
+def values_of(declared: Option) -> st.SearchStrategy[Any]:
+    """Draw a value that an option takes."""
+    if declared.choices is not None:
+        drawn: st.SearchStrategy[Any] = st.sampled_from(list(declared.choices))
+    elif declared.type is str:
+        drawn = NAMES.filter(lambda text: text.strip().lower() != "none")
+    elif declared.type is int:
+        drawn = st.integers(
+            int(declared.minimum or 0),
+            int(declared.maximum) if declared.maximum is not None else 10**12,
+        )
+    else:
+        low = declared.minimum if declared.above is None else declared.above
+        high = declared.maximum if declared.below is None else declared.below
+        drawn = st.floats(
+            low,
+            high,
+            exclude_min=declared.above is not None,
+            exclude_max=declared.below is not None,
+            allow_nan=False,
+            allow_infinity=False,
+        )
+    return st.none() | drawn if declared.optional else drawn
+
+
+@st.composite
+def option_values(draw: st.DrawFn) -> dict[str, Value]:
+    """Draw a value of every option, without contradictions."""
+    values = {name: draw(values_of(declared)) for name, declared in Config.options().items()}
+    if values["epochs"] is not None:
+        values["steps"] = None
+    if values["shards"] is not None:
+        values["shards"] = min(values["shards"], values["batch_size"])
+    if values["tokens"] == "bytes" or values["vocab"] is not None:
+        values["min_count"] = 1
+    if values["val_fraction"] + values["test_fraction"] >= 1:
+        values["test_fraction"] = 0.0
+    return values
+
+
+def configurations() -> st.SearchStrategy[Config]:
+    """Draw a whole configuration."""
+    return option_values().map(Config.from_values)
