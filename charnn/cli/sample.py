@@ -32,6 +32,7 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
     """
     from charnn.cli.console import say, show_json
     from charnn.generation.sampling import sample, stream
+    from charnn.text.vocabulary import utf8
     from charnn.training.checkpoint import load_checkpoint
 
     if values["prime"] == "-":
@@ -59,7 +60,7 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
             )
         return
     out = sys.stdout.buffer
-    start = prime.encode("utf-8", "surrogateescape")
+    start = utf8(prime)
     if options.num == 1:
         out.write(start)
         for piece in stream(model, vocabulary, options):

@@ -20,7 +20,7 @@ from charnn.errors import ConfigError
 from charnn.models.language_model import LanguageModel
 from charnn.models.stepper import Stepper
 from charnn.nn.blas import single_thread
-from charnn.text.vocabulary import Vocabulary
+from charnn.text.vocabulary import Vocabulary, utf8
 
 BELOW_ONE = 1 - np.finfo(np.float64).eps
 SIDE_BY_SIDE = 32  # samples that one thread computes as a batch
@@ -35,11 +35,12 @@ def distribution(
     `temperature` 0 puts all on the likeliest symbol. `top_k` keeps the k likeliest; `top_p` keeps
     the smallest set of likeliest symbols that holds at least that share (Holtzman et al., 2020).
     """
+    if temperature == 0:
+        greedy: Array = np.eye(logits.shape[1])[logits.argmax(axis=1)]
+        return greedy
     y = logits.astype(np.float64)
     y -= np.maximum.reduce(y, axis=1, keepdims=True)
-    if temperature == 0:
-        top_k = 1
-    elif temperature != 1:
+    if temperature != 1:
         with np.errstate(over="ignore"):
             y /= temperature
     np.exp(y, out=y)
@@ -149,7 +150,7 @@ def stream(
     """
     columns = sample_ids(model, vocabulary, options, encode_prime(vocabulary, options.prime))
     pieces = (vocabulary.to_bytes(ids[:1]) for ids in columns)
-    return until(options.stop.encode(), pieces) if options.stop else pieces
+    return until(utf8(options.stop), pieces) if options.stop else pieces
 
 
 def sample(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig) -> list[bytes]:
@@ -160,7 +161,7 @@ def sample(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
     samples = []
     for row in sample_matrix(model, vocabulary, options).T:
         pieces = (vocabulary.to_bytes([symbol]) for symbol in row)
-        samples.append(b"".join(until(options.stop.encode(), pieces) if options.stop else pieces))
+        samples.append(b"".join(until(utf8(options.stop), pieces) if options.stop else pieces))
     return samples
 
 

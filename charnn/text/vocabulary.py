@@ -110,7 +110,7 @@ class Vocabulary:
     def encode(self, text: str) -> Array:
         """Return the ids of a text's symbols; one that has none gets `missing_id`."""
         if self.tokens == "bytes":
-            return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+            return np.frombuffer(utf8(text), np.uint8)
         points = np.minimum(code_points(text), len(self._table) - 1)
         ids: Array = self._table[points]
         return ids
@@ -213,3 +213,11 @@ def symbol_name(symbol: str) -> str:
     if category[0] in "CZ":
         return unicodedata.name(symbol, f"U+{ord(symbol):04X}").lower()
     return symbol
+
+
+def utf8(text: str) -> bytes:
+    """Encode in UTF-8; bytes that were none, which Python reads as surrogates, as they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # surrogates that stand for no byte
+        return text.encode("utf-8", "surrogatepass")

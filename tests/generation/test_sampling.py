@@ -111,6 +111,11 @@ def test_temperature_zero_takes_the_likeliest(logits: list[int]) -> None:
     assert y.tolist() == expected.tolist()
 
 
+def test_temperature_zero_sees_the_smallest_difference() -> None:
+    """Logits whose exponentials are the same number are told apart."""
+    assert distribution(np.array([[0.0, 1e-20, -1.0]]), 0).tolist() == [[0, 1, 0]]
+
+
 @pytest.mark.parametrize("temperature", [1e-6, 1e-300, 5e-324])
 def test_a_tiny_temperature_is_all_but_greedy(temperature: float) -> None:
     """A temperature close to zero divides by almost nothing, and is no NaN."""
@@ -474,6 +479,16 @@ def test_the_stop_text_does_not_appear() -> None:
         (stopped,) = sample(model, LETTERS, options_of(length=400, stop=stop.decode()))
         assert stopped == free[: free.index(stop)]
         assert stop not in stopped
+
+
+def test_a_stop_may_be_a_byte_that_is_no_text() -> None:
+    """A byte model stops at any byte; on the command line it arrives as a surrogate."""
+    vocabulary = Vocabulary.of_bytes()
+    model = make_model(vocabulary)
+    (free,) = sample(model, vocabulary, options_of(length=400))
+    stop = next(bytes([byte]) for byte in free if byte > 0xF5)
+    options = options_of(length=400, stop=stop.decode("utf-8", "surrogateescape"))
+    assert sample(model, vocabulary, options) == [free[: free.index(stop)]]
 
 
 def test_a_stop_that_never_comes_changes_nothing() -> None:

@@ -22,6 +22,7 @@ from charnn.text.vocabulary import (
     code_points,
     count_code_points,
     symbol_name,
+    utf8,
 )
 
 EVERYTHING = st.text(st.characters(exclude_categories=()), min_size=1)
@@ -417,3 +418,18 @@ def test_code_points_are_counted_over_all_blocks(blocks: list[str]) -> None:
 def test_code_points_are_unicodes() -> None:
     """A character is one number, also beyond the 16 bits and within the surrogates."""
     assert code_points("a\U0001f600\ud800\0").tolist() == [0x61, 0x1F600, 0xD800, 0]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"abc", "\u00e9\U0001f600".encode(), b"\xff\xc3 a", b"\x80"]
+)
+def test_a_text_made_of_any_bytes_gives_them_back(content: bytes) -> None:
+    """Arguments of a command are decoded like this; a model of bytes reads them as they were."""
+    text = content.decode("utf-8", "surrogateescape")
+    assert utf8(text) == content
+    assert Vocabulary.of_bytes().encode(text).tobytes() == content
+
+
+def test_surrogates_that_stand_for_no_byte_are_encoded_too() -> None:
+    """Such a text comes from a configuration or a program, and is no reason to end."""
+    assert utf8("\ud800a") == b"\xed\xa0\x80a"
