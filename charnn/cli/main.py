@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from charnn.cli.flags import CONTEXT, Failure
-from charnn.errors import CharnnError
+from charnn.errors import CharnnError, InputError
 from charnn.version import __version__
 
 COMMANDS = {
@@ -58,11 +58,16 @@ class Charnn(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what charnn can explain ends in one sentence."""
+        """Run the command; what is wrong with it ends in one sentence."""
         try:
             return super().invoke(ctx)
         except CharnnError as error:
             raise Failure(error) from error
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx is not None else ctx.command_path
+            sentence = error.format_message()
+            end = "" if sentence.endswith((".", "?", ")")) else "."
+            raise Failure(InputError(f"{sentence}{end} `{command} --help` tells more.")) from error
 
 
 @click.command(cls=Charnn, context_settings=CONTEXT)

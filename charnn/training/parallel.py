@@ -156,9 +156,9 @@ class Shards:
         """Move the model's parameters into shared memory; workers start with the first order."""
         self._config, self._source = config, source
         self._vocab_size = model.vocab_size
-        self._arrays = arrays = SharedArrays(
-            shared_shapes(config, model.vocab_size), private=config.training.shards in (None, 1)
-        )
+        shapes = shared_shapes(config, model.vocab_size)
+        private = config.training.shards in (None, 1)
+        self._arrays = arrays = SharedArrays(shapes, private=private)
         arrays["parameters"][:] = model.parameters.flat
         self._own = own = Shard(config, model.vocab_size, source.open(), arrays, 0)
         self._workers: list[Worker] = []
@@ -166,6 +166,9 @@ class Shards:
         self.gradients = own.gradients
         self.streams = own.streams
         self.optimizer_state = {slot: arrays[slot] for slot in own.optimizer.slots}
+        self.persistent = {  # all that updates change, and a run goes on from
+            name: arrays[name] for name in shapes if not name.startswith("gradients")
+        }
         self.average: Array | None = None
         if config.training.average is not None:
             self.average = arrays["average"]

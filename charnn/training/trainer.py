@@ -64,10 +64,7 @@ class Snapshot:
     """A state that was good: what a diverging run returns to."""
 
     progress: Progress
-    parameters: Array
-    optimizer: dict[str, Array]
-    states: LayerStates
-    average: Array | None
+    arrays: dict[str, Array]
 
 
 class Trainer:
@@ -331,13 +328,8 @@ class Trainer:
         )
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(
-            self.progress.copy(),
-            self.model.parameters.flat.copy(),
-            {slot: vector.copy() for slot, vector in self.optimizer_state.items()},
-            [tuple(state.copy() for state in layer) for layer in self.shards.states],
-            None if self.average is None else self.average.copy(),
-        )
+        arrays = {name: array.copy() for name, array in self.shards.persistent.items()}
+        return Snapshot(self.progress.copy(), arrays)
 
     def _roll_back(self, reason: str) -> RolledBack:
         """Return to the last good state with a lower learning rate. Raises DivergenceError."""
@@ -352,12 +344,8 @@ class Trainer:
         good = self._good
         self.progress = good.progress.copy()
         self.progress.rollbacks = rollbacks
-        self.model.parameters.flat[:] = good.parameters
-        for slot, vector in self.optimizer_state.items():
-            vector[:] = good.optimizer[slot]
-        self.shards.set_states(good.states)
-        if self.average is not None and good.average is not None:
-            self.average[:] = good.average
+        for name, array in self.shards.persistent.items():
+            array[...] = good.arrays[name]
         if self.folder is not None:
             with suppress(RunError):  # a disk that is full is told at the next save
                 self.folder.forget_after(self.progress.update)

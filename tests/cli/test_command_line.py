@@ -8,7 +8,7 @@ import sys
 
 import click
 import pytest
-from commands import in_words, output, run, squeezed
+from commands import in_words, output, refusal, run, squeezed
 
 from charnn.cli.main import COMMANDS, charnn
 from charnn.config import (
@@ -144,7 +144,23 @@ def test_a_misspelt_command(typed: str, meant: str) -> None:
     result = run(typed)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert f"Error: No such command {typed!r}. Did you mean {meant!r}?\n" in result.stderr
+    assert result.stderr == (
+        f"Error: No such command {typed!r}. Did you mean {meant!r}? `charnn --help` tells more.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        (["eval"], "Missing argument 'CKPT'. `charnn eval --help` tells more."),
+        (["train"], "Missing argument 'CORPUS...'; name at least one text file."),
+        (["hello", "--nothing"], "No such option '--nothing'. `charnn hello --help` tells more."),
+        (["sample", "a.npz", "b.npz"], "Got unexpected extra argument (b.npz)"),
+    ],
+)
+def test_a_command_wrongly_used(typed: list[str], sentence: str) -> None:
+    """A missing argument and an unknown flag end in one sentence that names the help page."""
+    assert refusal(*typed).startswith(sentence)
 
 
 def test_a_command_unlike_all_others() -> None:

@@ -214,6 +214,7 @@ def test_a_conflicting_option(flag: str, value: object, own: object, copied: Pat
 def test_an_option_that_agrees(copied: Path) -> None:
     """Repeating the run's own options is no conflict."""
     succeed("train", "--resume", copied, "--steps", 90, "--hidden-size", 16, "--cell", "lstm")
+    assert charnn.load(copied / "last.npz").progress.update == 90
 
 
 @pytest.mark.parametrize("flag", [("--out", "new"), ("--init-from", "run"), ("--force",)])

@@ -15,15 +15,16 @@ from disks import failing_disk, full_disk, limited_files, power_cut, read_only
 from hostile import FILES
 from processes import killed, signalled, two_runs
 
+EVERY = 1_000_000  # more than there are
 TRIALS: dict[str, tuple[Callable[[int, Path], None], int, int]] = {  # few in the suite, and all
     "a checkpoint cut off at a random byte": (truncated, 60, 2_000),
     "files made to harm": (hostile_files, 16, len(FILES)),
-    "bits flipped of what is no weight (all of them)": (flipped_meta_bits, 150, 1_000_000),
+    "bits flipped of all that is no number of an array": (flipped_meta_bits, 150, EVERY),
     "bits flipped of weights, memory and states": (flipped_bits, 150, 20_000),
     "the last checkpoint damaged": (damaged_last, 5, 50),
     "kill -9 at a random moment, then resume": (killed, 3, 200),
     "a power cut: what was not synced is gone": (power_cut, 15, 500),
-    "the n-th use of the disk fails (all n, 3 ways)": (failing_disk, 8, 10_000),
+    "the n-th use of the disk fails, in 3 ways": (failing_disk, 8, EVERY),
     "a full disk, before a run and in the middle": (full_disk, 4, 20),
     "files limited to less than a checkpoint": (limited_files, 1, 20),
     "a folder that is read-only for a while": (read_only, 3, 20),
