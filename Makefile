@@ -39,7 +39,7 @@ torture: .venv/installed-test
 
 # Each reader fuzzed for ten minutes, guided by coverage. Linux only: atheris has no other wheels.
 fuzz: .venv/installed-fuzz
-	$(BIN)/python tests/fuzz/run.py
+	$(BIN)/python tests/torture/fuzz.py
 
 # Write the README's reference of the commands again.
 readme: .venv/installed

@@ -15,7 +15,6 @@ import math
 import random
 import shutil
 import struct
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from hostile import FILES, META, Members, members_of, npy
 
 from charnn.cli.main import charnn
 from charnn.config import Config, SamplingConfig, read_yaml, to_yaml
@@ -45,9 +45,6 @@ from charnn.training.checkpoint import (
 )
 
 ROOT = Path(__file__).parent.parent.parent
-sys.path.append(str(ROOT / "tests" / "torture"))
-
-from hostile import FILES, META, Members, members_of, npy  # noqa: E402
 
 LARGEST_SEED = 40_000  # bytes
 SLOW_TO_MAKE = {"a zip bomb", "JSON of 100 MB", "a hundred thousand names", "deep JSON"}

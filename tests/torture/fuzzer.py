@@ -1,7 +1,7 @@
 """Fuzz one reader, guided by coverage, until something else than charnn's own errors comes out.
 
 `python fuzzer.py READER [OPTION OF LIBFUZZER...] [FOLDER OF INPUTS]`, or a file to try it again.
-It needs atheris; `run.py` starts it for each reader.
+It needs atheris; `fuzz.py` starts it for each reader.
 """
 
 from __future__ import annotations
