@@ -1,7 +1,8 @@
 """Fuzz charnn's readers, each in a process of its own, and print a table: `make fuzz`.
 
-`python tests/torture/fuzz.py [--seconds 600] [READER ...]`. The exit code is 1 where a reader crashed;
-the input that did it is kept, and `python tests/torture/fuzzer.py READER FILE` tries it again.
+`python tests/torture/fuzz.py [--seconds 600] [READER ...]`. The exit code is 1 where a reader
+crashed; the input that did it is kept, and `python tests/torture/fuzzer.py READER FILE` tries it
+again.
 """
 
 from __future__ import annotations
