@@ -135,7 +135,7 @@ class Walkthrough:
         for _ in range(len(self.targets)):
             logits, states, _ = self.model.logits(np.array([[symbol]]), states)
             y = softmax(logits[0])
-            chosen = int(y.argmax()) if greedy else int(self.random.choice(len(y), p=y))
+            chosen = int(np.argmax(y)) if greedy else int(self.random.choice(len(y), p=y))
             steps.append(Draw(self.symbols[symbol], y.tolist(), self.symbols[chosen]))
             symbol = chosen
         return steps

@@ -38,6 +38,7 @@ FORMAT_VERSION = 1
 LARGEST_META = 24_000_000  # bytes; a million symbols take half of it
 LARGEST_HEADER = 4_096  # bytes of an array's header; a real one has about 120
 COUNTS = ("update", "best_update", "stale", "plateau", "reductions", "rollbacks")
+NPY: Any = np.lib.format  # typed in some versions of NumPy only
 BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
 
 DAMAGE = (
@@ -245,11 +246,11 @@ def read_array(
     name: str, file: IO[bytes], size: int, dtype: np.dtype[Any], shape: Shape | None
 ) -> Array:
     """Read one `.npy` of `size` bytes; its type and shape must be as given (None: any vector)."""
-    if np.lib.format.read_magic(file) != (1, 0):
+    if NPY.read_magic(file) != (1, 0):
         raise CheckpointError(f"its array {name} has a header of another version.")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of a header that charnn never writes
-        found = np.lib.format.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
+        found = NPY.read_array_header_1_0(file, max_header_size=LARGEST_HEADER)
     if shape is None:
         shape = (size - file.tell(),)
     if found != (shape, False, dtype):
