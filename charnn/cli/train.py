@@ -136,7 +136,8 @@ def leave(code: int) -> None:
 def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
     """Let the first of `STOPPING` end the run after its update, and the second at once.
 
-    Yields the signals that were received.
+    Yields the signals that were received. After one, the process is about to end, and what still
+    comes is ignored: it would have an exit code of its own.
     """
     received: list[int] = []
 
@@ -151,4 +152,4 @@ def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
         yield received
     finally:
         for each, handler in previous.items():
-            signal.signal(each, handler)
+            signal.signal(each, signal.SIG_IGN if received else handler)

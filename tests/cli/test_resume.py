@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from commands import TINY, arrays, events, refusal, run, succeed
 
 import charnn
 from charnn.cli import reporters
+from charnn.cli.train import STOPPING
 from charnn.training.events import Evaluation, Event, Step
 
 EVERYTHING = ""  # the prefix of every array's name
@@ -46,6 +49,17 @@ def metrics_of(folder: Path) -> list[dict[str, object]]:
     return [{key: entry[key] for key in entry if key != "seconds"} for entry in entries]
 
 
+@contextmanager
+def handlers_put_back() -> Iterator[None]:
+    """Undo what an interrupted run leaves of its handlers, because its process would end."""
+    before = {each: signal.getsignal(each) for each in STOPPING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def interrupted(
     monkeypatch: pytest.MonkeyPatch, *arguments: object, at: int, kind: type = Step
 ) -> Result:
@@ -59,7 +73,7 @@ def interrupted(
 
         return wrapped
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, handlers_put_back():
         for reporter in (reporters.Reporter, reporters.PlainReporter, reporters.JSONReporter):
             patch.setattr(reporter, "report", pressing(vars(reporter)["report"]))
         return run("train", *arguments)
@@ -150,7 +164,9 @@ def test_the_second_ctrl_c_stops_at_once(verse: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(reporters.PlainReporter, "report", twice)
     monkeypatch.setattr("os._exit", leave)
     monkeypatch.setattr("charnn.cli.train.told", lambda report, content: report(content) is None)
-    result = run("train", verse, *TINY)
+    with handlers_put_back():
+        result = run("train", verse, *TINY)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # a third comes too late
     assert result.exit_code == 130
     assert "Traceback" not in result.stderr
     assert not Path("runs/verse-lstm/last.npz").exists()
