@@ -18,7 +18,7 @@ from charnn.errors import ConfigError
 from charnn.options import Option, Section, Value, option, options_of, shown, suggestion
 from charnn.registry import CELLS, OPTIMIZERS, SCHEDULES
 
-LARGEST_YAML = 65_536  # bytes; all options with their comments take a tenth
+LARGEST_YAML = 65_536  # bytes; all options take some 2,000
 DEFAULT_STEPS = 6_000
 
 

@@ -36,7 +36,8 @@ def distribution(
     the smallest set of likeliest symbols that holds at least that share (Holtzman et al., 2020).
     """
     if temperature == 0:
-        greedy: Array = np.eye(logits.shape[1])[logits.argmax(axis=1)]
+        greedy = np.zeros(logits.shape)
+        np.put_along_axis(greedy, logits.argmax(axis=1)[:, None], 1, axis=1)
         return greedy
     y = logits.astype(np.float64)
     y -= np.maximum.reduce(y, axis=1, keepdims=True)

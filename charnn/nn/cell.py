@@ -16,7 +16,8 @@ To add a cell, write its three methods in a file of its own and name the class i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, TypeAlias
+from functools import cache
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -28,8 +29,6 @@ States: TypeAlias = tuple[Array, ...]
 Views: TypeAlias = tuple[Array, ...]
 
 ALL_GATES = slice(None)
-# An array, because NumPy would make one of a number at each call.
-HALF = {np.dtype(kind): np.array(0.5, kind) for kind in (np.float32, np.float64)}
 
 
 class RecurrentWeights:
@@ -96,7 +95,7 @@ class Cell(ABC):
     def views(self, a: Array) -> Views:
         """Return a step's (G, B, H), then the parts of it that a step names.
 
-        Making a view takes as long as adding 500 numbers, so it is done once for all windows.
+        They are made once for all windows: a view takes about 0.1 us, and a step has a dozen.
         """
         return a, *a
 
@@ -149,9 +148,15 @@ def outer_products(x: Array, da: Array, out: Array | None = None) -> Array:
     return total
 
 
+@cache
+def half_as(dtype: np.dtype[Any]) -> Array:
+    """1/2 as an array: NumPy would make one of a number at each call."""
+    return np.array(0.5, dtype)
+
+
 def sigmoid_(a: Array) -> None:
     """Logistic function in place, `(1 + tanh(a / 2)) / 2`, which cannot overflow."""
-    half = HALF[a.dtype]
+    half = half_as(a.dtype)
     a *= half
     np.tanh(a, out=a)
     a *= half

@@ -72,7 +72,8 @@ class TextFiles:
     def signature(self) -> list[object]:
         """Return what changes when the text does: encoding, paths, sizes, times of change.
 
-        The second time is that of the file's entry in the system, which nobody can set back.
+        The second time is that of the file's entry in the system, which nobody can set back (on
+        Windows it is that of its creation).
         """
         parts: list[object] = [self.encoding.name]
         for name in self.names:

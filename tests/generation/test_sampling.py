@@ -116,6 +116,13 @@ def test_temperature_zero_sees_the_smallest_difference() -> None:
     assert distribution(np.array([[0.0, 1e-20, -1.0]]), 0).tolist() == [[0, 1, 0]]
 
 
+def test_temperature_zero_suits_a_large_vocabulary() -> None:
+    """It takes no more memory than the distribution itself."""
+    logits = np.zeros((2, 1_000_000), np.float32)
+    logits[:, -1] = 1
+    assert distribution(logits, 0).argmax(axis=1).tolist() == [999_999, 999_999]
+
+
 @pytest.mark.parametrize("temperature", [1e-6, 1e-300, 5e-324])
 def test_a_tiny_temperature_is_all_but_greedy(temperature: float) -> None:
     """A temperature close to zero divides by almost nothing, and is no NaN."""
