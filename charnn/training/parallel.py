@@ -14,9 +14,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import select
 import struct
 import subprocess
 import sys
+import time
 from enum import IntEnum
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -39,6 +41,7 @@ ONE_THREAD = (
     "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+AWAKE = 2e-3  # seconds that a process waits awake for a message
 LEAST_WORK = 1e8  # floating-point operations of a shard's update: less is not worth a worker
 LEAST_STREAMS = 4  # of a shard
 
@@ -86,6 +89,30 @@ def obey(shard: Shard, order: Order) -> tuple[float, float]:
     return 0.0, 0.0
 
 
+def receive(pipe: IO[bytes], size: int) -> bytes:
+    """Read `size` bytes from a pipe without a buffer, fewer only where it has ended."""
+    stay_awake(pipe)
+    content = b""
+    while len(content) < size and (piece := pipe.read(size - len(content))):
+        content += piece
+    return content
+
+
+def stay_awake(pipe: IO[bytes]) -> None:
+    """Wait for something to read, but not for long.
+
+    To wake a sleeping process takes 30 us and more, several times in an update, and its core has
+    to gather speed again.
+    """
+    if not hasattr(select, "poll"):  # Windows
+        return
+    readable = select.poll()
+    readable.register(pipe, select.POLLIN)
+    end = time.perf_counter() + AWAKE
+    while not readable.poll(0) and time.perf_counter() < end:
+        os.sched_yield()  # another shard may have this core
+
+
 class Worker:
     """A process that computes one shard."""
 
@@ -113,12 +140,9 @@ class Worker:
     def finish(self) -> tuple[float, float]:
         """Wait for the worker's answer and return it. Raises WorkerError."""
         stream = self._process.stdout
-        answer = b""
-        while stream is not None and len(answer) < ANSWER.size:
-            piece = stream.read(ANSWER.size - len(answer))
-            if not piece:
-                raise self._died()
-            answer += piece
+        answer = receive(stream, ANSWER.size) if stream is not None else b""
+        if len(answer) < ANSWER.size:
+            raise self._died()
         one, other = ANSWER.unpack(answer)
         return one, other
 
@@ -241,13 +265,12 @@ class Shards:
 
 
 def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
-    """Be a worker: compute what is ordered until the orders end."""
+    """Be a worker: compute what is ordered until the orders end. The pipes have no buffers."""
     setup = json.loads(orders.readline())
     config = Config.from_values(setup["config"])
     arrays = SharedArrays(shared_shapes(config, setup["vocab_size"]), setup["handle"])
     ids = IdsFile(**setup["ids"]).open()
     shard = Shard(config, setup["vocab_size"], ids, arrays, setup["number"])
-    while len(content := orders.read(ORDER.size)) == ORDER.size:
+    while len(content := receive(orders, ORDER.size)) == ORDER.size:
         order = Order(*ORDER.unpack(content))
         answers.write(ANSWER.pack(*obey(shard, order)))
-        answers.flush()

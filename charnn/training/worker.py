@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import io
 from contextlib import suppress
 
 from charnn.training.parallel import serve
 
 if __name__ == "__main__":
     with suppress(BrokenPipeError, KeyboardInterrupt):
-        serve(sys.stdin.buffer, sys.stdout.buffer)
+        serve(io.FileIO(0), io.FileIO(1, "w"))
