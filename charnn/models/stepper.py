@@ -10,38 +10,43 @@ import numpy as np
 
 from charnn.arrays import Array, Arrays
 from charnn.models.language_model import LanguageModel, layer_name
-from charnn.nn.cell import ALL_GATES, RecurrentWeights, States
-from charnn.nn.products import weights_for
+from charnn.nn.cell import RecurrentWeights, States
+from charnn.nn.products import ALL_GATES, weights_for
 
 
 class SeparateWeights(RecurrentWeights):
-    """The weights of a layer over another one: `begin` takes its input, the cell adds `h W_hh`."""
+    """The weights of a layer over another one: `begin` takes its input, the cell adds `h W_hh`.
 
-    def __init__(self, weights: Arrays, batch_size: int) -> None:
+    The pre-activations lie in `a` (G, B, H).
+    """
+
+    def __init__(self, weights: Arrays, a: Array) -> None:
+        batch_size = a.shape[1]
         super().__init__(weights, batch_size)
-        self._W_xh = weights_for(weights["W_xh"], batch_size)
-        self._b_h = weights["b_h"][:, None]
+        self._multiply = weights_for(weights["W_xh"], batch_size).product(a)
+        self._a, self._b_h = a, weights["b_h"][:, None]
 
-    def begin(self, x: Array, a: Array) -> None:
-        """`a = x W_xh + b_h`: x (B, D), a (G, B, H)."""
-        self._W_xh.product(x, self._W_xh.split(a))
-        a += self._b_h
+    def begin(self, x: Array) -> None:
+        """`a = x W_xh + b_h`: x (B, D)."""
+        self._multiply(x)
+        self._a += self._b_h
 
 
 class JoinedWeights(RecurrentWeights):
     """The same with one product, `[x h] [W_xh; W_hh]`, for cells that just add `h W_hh`."""
 
-    def __init__(self, weights: Arrays, batch_size: int) -> None:
+    def __init__(self, weights: Arrays, a: Array) -> None:
+        batch_size = a.shape[1]
         joined = np.concatenate([weights["W_xh"], weights["W_hh"]], axis=1)
         super().__init__({"W_hh": joined}, batch_size)
-        self._b_h = weights["b_h"][:, None]
+        self._a, self._b_h = a, weights["b_h"][:, None]
         self._x_h = np.empty((batch_size, joined.shape[1]), joined.dtype)
         self._x, self._h = np.split(self._x_h, [weights["W_xh"].shape[1]], axis=1)
 
-    def begin(self, x: Array, a: Array) -> None:
-        """`a = b_h`, and x is multiplied together with h: x (B, D), a (G, B, H)."""
+    def begin(self, x: Array) -> None:
+        """`a = b_h`, and x is multiplied together with h: x (B, D)."""
         self._x[...] = x
-        a[...] = self._b_h
+        self._a[...] = self._b_h
 
     def product(self, h: Array, gates: slice = ALL_GATES) -> Array:
         """`x W_xh + h W_hh`: h (B, H), returns (G, B, H)."""
@@ -65,8 +70,8 @@ class Stepper:
         self._table = rows + first["b_h"][:, None]
         self._first = RecurrentWeights(first, B)
         upper = JoinedWeights if self._cell.joinable else SeparateWeights
-        self._others = [upper(weights, B) for weights in others]
         self._a = np.empty((G, B, H), dtype)
+        self._others = [upper(weights, self._a) for weights in others]
         self._gates = self._cell.views(self._a)
         self._memory = tuple(np.empty((B, H), dtype) for _ in self._cell.memory)
         self.states = model.zero_states(B)
@@ -81,10 +86,10 @@ class Stepper:
 
     def step(self, ids: Array) -> Array:
         """Read one symbol of each text, (B,); the logits (B, V) are good until the next step."""
-        a = self._table.take(ids, axis=1, out=self._a, mode="clip")
+        self._table.take(ids, axis=1, out=self._a, mode="clip")
         h = self._advance(0, self._first)
         for number, weights in enumerate(self._others, 1):
-            weights.begin(h, a)
+            weights.begin(h)
             h = self._advance(number, weights)
         np.matmul(h, self._model.parameters["W_hy"], out=self._logits)
         self._logits += self._model.parameters["b_y"]

@@ -16,19 +16,18 @@ To add a cell, write its three methods in a file of its own and name the class i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from charnn.arrays import Array, Arrays, Shape
 from charnn.nn.buffers import Buffers
-from charnn.nn.products import BlockedWeights, weights_for
+from charnn.nn.products import ALL_GATES, BlockedWeights, Multiply, weights_for
 
 States: TypeAlias = tuple[Array, ...]
 Views: TypeAlias = tuple[Array, ...]
-
-ALL_GATES = slice(None)
+Products: TypeAlias = dict[tuple[Any, Any], tuple[Multiply, Array]]
 
 
 class RecurrentWeights:
@@ -45,24 +44,36 @@ class RecurrentWeights:
         W_hh = weights["W_hh"]
         G, _, H = W_hh.shape
         self._W_hh = weights_for(W_hh, batch_size, self._buffers, f"{name}W_hh ")
-        self._transposed: BlockedWeights | None = None
         self._out = self._buffers.array(f"{name}product", (G, batch_size, H), W_hh.dtype)
-        self._split_out = self._W_hh.split(self._out)
         self._total = self._buffers.array(f"{name}total", (batch_size, H), W_hh.dtype)
+        self._products: Products = {}
+        self._products_transposed: Products = {}
 
     def product(self, h: Array, gates: slice = ALL_GATES) -> Array:
         """`h W_hh[g]` for each gate: h (B, H), returns (G, B, H)."""
-        self._W_hh.product(h, self._split_out[gates], gates)
-        return self._out[gates]
+        chosen = gates.start, gates.stop
+        if chosen not in self._products:
+            out = self._out[gates]
+            self._products[chosen] = self._W_hh.product(out, gates), out
+        multiply, out = self._products[chosen]
+        multiply(h)
+        return out
 
     def product_transposed(self, da: Array, gates: slice = ALL_GATES) -> Array:
         """The gradient of `product`'s h: `sum over g of da[g] W_hh[g]^T`, (G, B, H) -> (B, H)."""
-        if self._transposed is None:
-            W, B = self.weights["W_hh"].swapaxes(1, 2), len(self._total)
-            self._transposed = BlockedWeights(W, B, self._buffers, f"{self._name}W_hh^T ")
-        self._transposed.products(da, self._split_out[gates], gates)
-        total: Array = np.add.reduce(self._out[gates], axis=0, out=self._total)
+        chosen = gates.start, gates.stop
+        if chosen not in self._products_transposed:
+            out = self._out[gates]
+            self._products_transposed[chosen] = self._W_hh_T.products(out, gates), out
+        multiply, out = self._products_transposed[chosen]
+        multiply(da)
+        total: Array = out[0] if len(out) == 1 else np.add.reduce(out, axis=0, out=self._total)
         return total
+
+    @cached_property
+    def _W_hh_T(self) -> BlockedWeights:
+        W, B = self.weights["W_hh"].swapaxes(1, 2), len(self._total)
+        return BlockedWeights(W, B, self._buffers, f"{self._name}W_hh^T ")
 
 
 class Cell(ABC):

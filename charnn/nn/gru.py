@@ -69,8 +69,8 @@ class GRU(Cell):
         return "GRU (reset before)"
 
     def views(self, a: Array) -> Views:
-        """Return the whole, (r, z), (z, n), and each gate: see `Cell.views`."""
-        return a, a[RZ], a[1:], *a
+        """Return the whole, (r, z), and each gate: see `Cell.views`."""
+        return a, a[RZ], *a
 
     def step(
         self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
@@ -79,7 +79,7 @@ class GRU(Cell):
         (h_prev,) = previous
         (h,) = states
         (reset_h,) = memory
-        _, sigmoids, _, r, z, n = a
+        _, sigmoids, r, z, n = a
         sigmoids += W.product(h_prev, RZ)
         sigmoid_(sigmoids)
         np.multiply(r, h_prev, out=reset_h)
@@ -100,9 +100,10 @@ class GRU(Cell):
     ) -> States:
         """One step's gradient: see the module's equations and `Cell.step_backward`."""
         (dh,) = d_states
-        _, _, _, r, keep, _ = a
-        _, d_rz, d_zn, d_r, _, d_n = da
-        d_zn *= dh
+        _, _, r, keep, _ = a
+        _, d_rz, d_r, d_z, d_n = da
+        d_z *= dh
+        d_n *= dh
         dh *= keep
         dq = W.product_transposed(d_n[None], N)
         d_r *= dq
@@ -146,7 +147,7 @@ class GRUResetAfter(GRU):
         (h,) = states
         m, _ = memory
         recurrent = W.product(h_prev)
-        _, sigmoids, _, r, z, n = a
+        _, sigmoids, r, z, n = a
         sigmoids += recurrent[RZ]
         sigmoid_(sigmoids)
         np.add(recurrent[2], W.weights["b_hn"], out=m)
@@ -171,7 +172,7 @@ class GRUResetAfter(GRU):
         """One step's gradient: see the module's equations and `Cell.step_backward`."""
         (dh,) = d_states
         _, dm = memory
-        _, _, _, _, keep, _ = a
+        _, _, _, keep, _ = a
         d_gates, d_rz, *_ = da
         d_gates *= dh
         dm *= dh

@@ -104,7 +104,7 @@ def project(
         rows = da.reshape(G, T * B, H)
         for number in range(G):
             gate = slice(number, number + 1)
-            transposed.products(rows[gate], transposed.split(share if number else dx), gate)
+            transposed.products(share if number else dx, gate)(rows[gate])
             if number:
                 dx += share
         return dx.reshape(x.shape)

@@ -52,8 +52,8 @@ class LSTM(Cell):
         return forget_bias if gate == "f" else 0.0
 
     def views(self, a: Array) -> Views:
-        """Return the whole, (i, f, o), (i, f), and each gate: see `Cell.views`."""
-        return a, a[:3], a[:2], *a
+        """Return the whole, (i, f, o), and each gate: see `Cell.views`."""
+        return a, a[:3], *a
 
     def step(
         self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
@@ -62,7 +62,7 @@ class LSTM(Cell):
         h_prev, c_prev = previous
         h, c = states
         (tanh_c,) = memory
-        gates, sigmoids, _, i, f, o, g = a
+        gates, sigmoids, i, f, o, g = a
         gates += W.product(h_prev)
         sigmoid_(sigmoids)
         np.tanh(g, out=g)
@@ -95,11 +95,12 @@ class LSTM(Cell):
         """One step's gradient: see the module's equations and `Cell.step_backward`."""
         dh, dc = d_states
         (dc_local,) = memory
-        f = a[4]
-        d_gates, _, d_i_f, _, _, d_o, d_g = da
+        f = a[3]
+        d_gates, _, d_i, d_f, d_o, d_g = da
         dc_local *= dh
         dc += dc_local
-        d_i_f *= dc
+        d_i *= dc
+        d_f *= dc
         d_o *= dh
         d_g *= dc
         dc *= f

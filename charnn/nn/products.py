@@ -16,12 +16,18 @@ in a step, and 10 to 40 % over a window), so nothing is cut.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 
 from charnn.arrays import Array
 from charnn.nn.blas import has_small_kernel
 from charnn.nn.buffers import Buffers
 
+Multiply: TypeAlias = Callable[[Array], object]
+
+ALL_GATES = slice(None)
 SMALL_PRODUCT = 1_000_000
 WIDEST_BLOCK = 64  # columns
 NARROWEST_BLOCK = 16
@@ -58,7 +64,7 @@ class BlockedWeights:
     """Weights `(G, D, N)`, one matrix a gate, laid out for products with B rows.
 
     The copy lies in `buffers` under `name`. It is as old as this object: make a new one after the
-    weights have changed.
+    weights have changed. A product is prepared once and then called for many x.
     """
 
     def __init__(
@@ -72,7 +78,32 @@ class BlockedWeights:
             W = W.reshape(G, D, self._K, N // self._K).swapaxes(1, 2)[:, :, None]
         self._blocks = (buffers or Buffers()).contiguous(f"{name}blocks", W)
 
-    def split(self, out: Array) -> Array:
+    def product(self, out: Array, gates: slice = ALL_GATES) -> Multiply:
+        """Return a function of x (B, D) that computes `out[g] = x W[g]` for these gates.
+
+        `out` (their number, B, N) is for them alone.
+        """
+        W, split_out = self._blocks[gates], self._split(out)
+        if self._rows[0] == 1:
+            return lambda x: np.matmul(x, W, split_out)
+        return lambda x: np.matmul(x.reshape(*self._rows, -1), W, split_out)
+
+    def products(self, out: Array, gates: slice = ALL_GATES) -> Multiply:
+        """The same with an x of its own for each gate, `out[g] = x[g] W[g]`: x (G, B, D)."""
+        W, split_out = self._blocks[gates], self._split(out)
+        if not self._cut:
+            return lambda x: np.matmul(x, W, split_out)
+        return lambda x: np.matmul(x.reshape(len(x), 1, *self._rows, -1), W, split_out)
+
+    def product_over_time(self, x: Array, out: Array) -> None:
+        """`out[t, g] = x[t] W[g]`: x (T, B, D), out (T, G, B, N); each block meets all of x."""
+        if self._cut:
+            x = x.reshape(len(x), *self._rows, x.shape[-1])
+            np.matmul(x, self._blocks[:, :, None], out=self._split(out))
+        else:
+            np.matmul(x[:, None], self._blocks, out=out)
+
+    def _split(self, out: Array) -> Array:
         """View (..., G, B, N) as (G, K, ..., R, B / R, N / K): K blocks of columns, R of rows.
 
         Where nothing is cut, return it as it is.
@@ -83,26 +114,6 @@ class BlockedWeights:
         blocks = out.reshape(*times, G, *self._rows, self._K, N // self._K)
         order = (-5, -2, *range(-blocks.ndim, -5), -4, -3, -1)
         return blocks.transpose(order)
-
-    def product(self, x: Array, split_out: Array, gates: slice = slice(None)) -> None:
-        """`out[g] = x W[g]` for each gate: x (B, D), out (G, B, N) given as `split(out)`."""
-        if self._cut:
-            x = x.reshape(*self._rows, x.shape[-1])
-        np.matmul(x, self._blocks[gates], out=split_out)
-
-    def product_over_time(self, x: Array, out: Array) -> None:
-        """`out[t, g] = x[t] W[g]`: x (T, B, D), out (T, G, B, N); each block meets all of x."""
-        if self._cut:
-            x = x.reshape(len(x), *self._rows, x.shape[-1])
-            np.matmul(x, self._blocks[:, :, None], out=self.split(out))
-        else:
-            np.matmul(x[:, None], self._blocks, out=out)
-
-    def products(self, x: Array, split_out: Array, gates: slice = slice(None)) -> None:
-        """`out[g] = x[g] W[g]` for each gate: x (G, B, D), out (G, B, N) given as `split(out)`."""
-        if self._cut:
-            x = x.reshape(len(x), 1, *self._rows, x.shape[-1])
-        np.matmul(x, self._blocks[gates], out=split_out)
 
 
 class VectorWeights:
@@ -117,15 +128,11 @@ class VectorWeights:
         matrix = (buffers or Buffers()).contiguous(f"{name}vector", W.swapaxes(0, 1))
         self._matrix = matrix.reshape(D, -1)
 
-    def split(self, out: Array) -> Array:
-        """Return `out` as it is: `product` takes (G, 1, N)."""
-        return out
-
-    def product(self, x: Array, out: Array, gates: slice = slice(None)) -> None:
-        """`out[g] = x W[g]` for each gate: x (1, D), out (G, 1, N)."""
+    def product(self, out: Array, gates: slice = ALL_GATES) -> Multiply:
+        """Return a function of x (1, D) that computes `out[g] = x W[g]`: see `BlockedWeights`."""
         start, stop, _ = gates.indices(self._G)
-        columns = self._matrix[:, start * self._N : stop * self._N]
-        np.matmul(x, columns, out=out.reshape(1, -1))
+        columns, row = self._matrix[:, start * self._N : stop * self._N], out.reshape(1, -1)
+        return lambda x: np.matmul(x, columns, row)
 
 
 def weights_for(

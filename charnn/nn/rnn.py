@@ -44,6 +44,6 @@ class RNN(Cell):
     ) -> States:
         """One step's gradient: see the module's equations and `Cell.step_backward`."""
         (dh,) = d_states
-        d_gates, _ = da
-        d_gates *= dh
+        d_gates, only = da
+        only *= dh
         return (W.product_transposed(d_gates),)

@@ -229,8 +229,8 @@ LAYER_FAULTS = [
     Fault(
         "weights: only one gate's recurrent term",
         "charnn.nn.cell",
-        "np.add.reduce(self._out[gates], axis=0, out=self._total)",
-        "self._out[0]",
+        "np.add.reduce(out, axis=0, out=self._total)",
+        "out[0]",
         "initial h",
     ),
     Fault(

@@ -95,7 +95,7 @@ class TestBlockedWeights:
         weights = BlockedWeights(W, rows)
         expected = np.array([x @ W_g for W_g in W[gates]])
         out = np.full_like(expected, np.nan)
-        weights.product(x, weights.split(out), gates)
+        weights.product(out, gates)(x)
         np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
     def test_products(self, W, rows, inner, columns, gates):
@@ -104,7 +104,7 @@ class TestBlockedWeights:
         weights = BlockedWeights(W, rows)
         expected = np.array([x_g @ W_g for x_g, W_g in zip(x, W[gates], strict=True)])
         out = np.full_like(expected, np.nan)
-        weights.products(x, weights.split(out), gates)
+        weights.products(out, gates)(x)
         np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
     def test_product_over_time(self, W, rows, inner, columns, gates):
@@ -136,7 +136,7 @@ def test_vector_times_the_weights_of_gates(gates):
     W, x = random.standard_normal((3, 5, 7)), random.standard_normal((1, 5))
     weights = VectorWeights(W)
     out = np.full((3, 1, 7), np.nan)
-    weights.product(x, weights.split(out)[gates], gates)
+    weights.product(out[gates], gates)(x)
     np.testing.assert_allclose(out[gates], x @ W[gates], rtol=0, atol=1e-14)
 
 
@@ -151,6 +151,6 @@ def test_threads_do_not_change_a_vectors_product(size):
     for threads in (1, 2):
         out = np.empty((4, 1, N // 4), np.float32)
         with threadpool_limits(threads, user_api="blas"):
-            W.product(x, out)
+            W.product(out)(x)
         results.append(out.tobytes())
     assert results[0] == results[1]
