@@ -95,13 +95,13 @@ def project(
 
     def backward(da: Array, gradients: Arrays) -> Array:
         outer_products(x, da, out=gradients["W_xh"])
-        np.sum(da, axis=(1, 2), out=gradients["b_h"])
+        rows = da.reshape(G, T * B, H)
+        np.matmul(np.ones(T * B, da.dtype), rows, out=gradients["b_h"])  # the sum over the rows
         transposed = BlockedWeights(W_xh.swapaxes(1, 2), T * B, buffers, f"{name}W_xh^T ")
         dx, share = (
             buffers.array(f"{name}{what}", (1, T * B, D), x.dtype)
             for what in ("dx", "dx of a gate")
         )
-        rows = da.reshape(G, T * B, H)
         for number in range(G):
             gate = slice(number, number + 1)
             transposed.products(share if number else dx, gate)(rows[gate])
