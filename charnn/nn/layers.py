@@ -14,7 +14,7 @@ import numpy as np
 from charnn.arrays import Array, Arrays
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import outer_products
-from charnn.nn.products import BlockedWeights
+from charnn.nn.products import CACHE, BlockedWeights
 
 AffineBackward: TypeAlias = Callable[[Array, Array, Array], Array]
 InputBackward: TypeAlias = Callable[[Array, Arrays], None]
@@ -85,27 +85,33 @@ def sums_by_symbol(ids: Array, da: Array, out: Array) -> None:
 def project(
     x: Array, W_xh: Array, b_h: Array, buffers: Buffers, name: str = ""
 ) -> tuple[Array, DenseBackward]:
-    """Dense input times `W_xh` (G, D, H): x (T, B, D) -> a (T, G, B, H)."""
+    """Dense input times `W_xh` (G, D, H): x (T, B, D) -> a (T, G, B, H).
+
+    Weights that fit into the cache meet the rows step by step; larger ones are read once, by one
+    product a gate over all steps.
+    """
     T, B, D = x.shape
     G, _, H = W_xh.shape
     a = buffers.array(f"{name}a", (T, G, B, H), x.dtype)
-    BlockedWeights(W_xh, B, buffers, f"{name}W_xh ").product_over_time(x, a)
-    for a_t in a:
-        a_t += b_h[:, None]
+    if W_xh.nbytes <= CACHE:
+        BlockedWeights(W_xh, B, buffers, f"{name}W_xh ").product_over_time(x, a)
+        for a_t in a:
+            a_t += b_h[:, None]
+    else:
+        product = buffers.array("da", (G, T, B, H), x.dtype)  # not in use before the backward pass
+        np.matmul(x.reshape(T * B, D), W_xh, out=product.reshape(G, T * B, H))
+        np.add(product.swapaxes(0, 1), b_h[:, None], out=a)
 
     def backward(da: Array, gradients: Arrays) -> Array:
         outer_products(x, da, out=gradients["W_xh"])
         rows = da.reshape(G, T * B, H)
         np.matmul(np.ones(T * B, da.dtype), rows, out=gradients["b_h"])  # the sum over the rows
-        transposed = BlockedWeights(W_xh.swapaxes(1, 2), T * B, buffers, f"{name}W_xh^T ")
         dx, share = (
-            buffers.array(f"{name}{what}", (1, T * B, D), x.dtype)
-            for what in ("dx", "dx of a gate")
+            buffers.array(f"{name}{what}", (T * B, D), x.dtype) for what in ("dx", "dx of a gate")
         )
-        for number in range(G):
-            gate = slice(number, number + 1)
-            transposed.products(share if number else dx, gate)(rows[gate])
-            if number:
+        for gate in range(G):
+            np.matmul(rows[gate], W_xh[gate].T, out=share if gate else dx)
+            if gate:
                 dx += share
         return dx.reshape(x.shape)
 

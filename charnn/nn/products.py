@@ -10,6 +10,9 @@ runs them as one batch:
   which is read from one end to the other (wider and narrower blocks were measured to be slower);
 - where that is not enough, the rows too; a block of weights meets all of them while it is cached.
 
+Weights larger than a core's own cache are read there and back, in turn, gate by gate: what one
+product read last, the next reads first, while it is still cached.
+
 Without that kernel blocks cost more than they save (with OpenBLAS's kernels for AVX2 up to a fifth
 in a step, and 10 to 40 % over a window), so nothing is cut.
 """
@@ -32,6 +35,7 @@ SMALL_PRODUCT = 1_000_000
 WIDEST_BLOCK = 64  # columns
 NARROWEST_BLOCK = 16
 FEWEST_ROWS = 8
+CACHE = 1 << 21  # bytes of weights that a core's own cache may hold
 
 
 def number_of_blocks(rows: int, inner: int, columns: int) -> tuple[int, int]:
@@ -83,17 +87,27 @@ class BlockedWeights:
 
         `out` (their number, B, N) is for them alone.
         """
-        W, split_out = self._blocks[gates], self._split(out)
-        if self._rows[0] == 1:
-            return lambda x: np.matmul(x, W, split_out)
-        return lambda x: np.matmul(x.reshape(*self._rows, -1), W, split_out)
+        parts = self._parts(out, gates)
+
+        def multiply(x: Array) -> None:
+            rows = x if self._rows[0] == 1 else x.reshape(*self._rows, -1)
+            for _, W, part_out in parts:
+                np.matmul(rows, W, part_out)
+            parts.reverse()
+
+        return multiply
 
     def products(self, out: Array, gates: slice = ALL_GATES) -> Multiply:
         """The same with an x of its own for each gate, `out[g] = x[g] W[g]`: x (G, B, D)."""
-        W, split_out = self._blocks[gates], self._split(out)
-        if not self._cut:
-            return lambda x: np.matmul(x, W, split_out)
-        return lambda x: np.matmul(x.reshape(len(x), 1, *self._rows, -1), W, split_out)
+        parts = self._parts(out, gates)
+
+        def multiply(x: Array) -> None:
+            rows = x.reshape(len(x), 1, *self._rows, -1) if self._cut else x
+            for part, W, part_out in parts:
+                np.matmul(rows[part], W, part_out)
+            parts.reverse()
+
+        return multiply
 
     def product_over_time(self, x: Array, out: Array) -> None:
         """`out[t, g] = x[t] W[g]`: x (T, B, D), out (T, G, B, N); each block meets all of x."""
@@ -102,6 +116,13 @@ class BlockedWeights:
             np.matmul(x, self._blocks[:, :, None], out=self._split(out))
         else:
             np.matmul(x[:, None], self._blocks, out=out)
+
+    def _parts(self, out: Array, gates: slice) -> list[tuple[slice, Array, Array]]:
+        """Return gates, their weights and their place in `out`: all at once, or each if large."""
+        W, out = self._blocks[gates], self._split(out)
+        count = 1 if self._blocks.nbytes > CACHE else len(W)
+        parts = [slice(first, first + count) for first in range(0, len(W), count)]
+        return [(part, W[part], out[part]) for part in parts]
 
     def _split(self, out: Array) -> Array:
         """View (..., G, B, N) as (G, K, ..., R, B / R, N / K): K blocks of columns, R of rows.

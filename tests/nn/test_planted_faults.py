@@ -219,7 +219,7 @@ LAYER_FAULTS = [
     Fault(
         "input: bias not summed over time",
         "charnn.nn.layers",
-        "np.sum(da, axis=(1, 2), ",
+        "np.matmul(np.ones(T * B, da.dtype), rows, ",
         "np.sum(da[:, -1], axis=1, ",
         "b_h",
     ),

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from charnn.nn.blas import has_small_kernel
 from charnn.nn.buffers import Buffers
 from charnn.nn.products import (
+    CACHE,
     FEWEST_ROWS,
     NARROWEST_BLOCK,
     SMALL_PRODUCT,
@@ -81,8 +82,17 @@ def test_which_blas_has_a_kernel_for_small_products(monkeypatch, architecture, e
 @pytest.mark.parametrize(
     "gates", [slice(None), slice(0, 2), slice(2, 3)], ids=["all", "two", "one"]
 )
+@pytest.mark.parametrize("cache", [0, CACHE], ids=["there and back", "at once"])
 class TestBlockedWeights:
-    """Blocked products equal plain ones, for all gates and for some."""
+    """Blocked products equal plain ones, for all gates and for some, however often they are made.
+
+    Weights larger than a cache are read there and back.
+    """
+
+    @pytest.fixture(autouse=True)
+    def size_of_cache(self, monkeypatch, cache):
+        """Set the size up to which weights count as cached."""
+        monkeypatch.setattr("charnn.nn.products.CACHE", cache)
 
     @pytest.fixture
     def W(self, inner, columns):
@@ -94,18 +104,24 @@ class TestBlockedWeights:
         x = np.random.default_rng(2).standard_normal((rows, inner))
         weights = BlockedWeights(W, rows)
         expected = np.array([x @ W_g for W_g in W[gates]])
-        out = np.full_like(expected, np.nan)
-        weights.product(out, gates)(x)
-        np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+        out = np.empty_like(expected)
+        multiply = weights.product(out, gates)
+        for _ in range(3):
+            out[...] = np.nan
+            multiply(x)
+            np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
     def test_products(self, W, rows, inner, columns, gates):
         """`out[g] = x[g] W[g]`: an x of its own for each gate."""
         x = np.random.default_rng(2).standard_normal((len(W[gates]), rows, inner))
         weights = BlockedWeights(W, rows)
         expected = np.array([x_g @ W_g for x_g, W_g in zip(x, W[gates], strict=True)])
-        out = np.full_like(expected, np.nan)
-        weights.products(out, gates)(x)
-        np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+        out = np.empty_like(expected)
+        multiply = weights.products(out, gates)
+        for _ in range(3):
+            out[...] = np.nan
+            multiply(x)
+            np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
     def test_product_over_time(self, W, rows, inner, columns, gates):
         """`out[t, g] = x[t] W[g]`."""
@@ -115,6 +131,25 @@ class TestBlockedWeights:
         out = np.full_like(expected, np.nan)
         BlockedWeights(W, rows).product_over_time(x, out)
         np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("own_x", [False, True], ids=["one x", "an x for each gate"])
+def test_large_weights_are_read_there_and_back(monkeypatch, own_x):
+    """Each product begins with the gate that the one before ended with, which is still cached."""
+    W = np.random.default_rng(1).standard_normal((3, 5, 7))
+    read = []
+
+    def matmul(x, part, out):
+        read.append(next(g for g in range(3) if np.shares_memory(part, W[g])))
+        return np.multiply(1, x @ part, out=out)
+
+    monkeypatch.setattr("charnn.nn.products.CACHE", W.nbytes - 1)
+    monkeypatch.setattr("charnn.nn.products.np.matmul", matmul)
+    weights, out = BlockedWeights(W, 2), np.empty((3, 2, 7))
+    multiply = weights.products(out) if own_x else weights.product(out)
+    for _ in range(3):
+        multiply(np.ones((3, 2, 5)) if own_x else np.ones((2, 5)))
+    assert read == [0, 1, 2, 2, 1, 0, 0, 1, 2]
 
 
 def test_weights_are_those_of_the_time_they_were_made():
