@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import select
 import subprocess
 import sys
+import threading
 import time
+from itertools import count
 
 import numpy as np
 import pytest
@@ -14,7 +18,7 @@ from charnn.config import Config
 from charnn.errors import ConfigError, WorkerError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
-from charnn.training.parallel import Shards, default_shards
+from charnn.training.parallel import AWAKE, Shards, default_shards, receive, stay_awake
 from charnn.training.setup import new_run
 from charnn.training.shard import IdsFile
 from charnn.training.shared import SharedArrays
@@ -241,6 +245,53 @@ def test_shards_update_their_slices(ids_file):
             assert (whole.average != whole.model.parameters.flat).any()
     finally:
         parts.close()
+
+
+@pytest.fixture
+def pipe():
+    """Return the two ends of a pipe, without buffers: to read from and to write to."""
+    read, write = os.pipe()
+    with io.FileIO(read) as reader, io.FileIO(write, "w") as writer:
+        yield reader, writer
+
+
+def test_a_message_in_pieces_is_put_together(pipe):
+    """A piece may come long after the reader has gone to sleep."""
+    reader, writer = pipe
+    writer.write(b"one ")
+    later = threading.Timer(20 * AWAKE, writer.write, [b"message, and another"])
+    later.start()
+    assert receive(reader, len(b"one message")) == b"one message"
+    later.join()
+
+
+def test_a_message_that_breaks_off_is_returned_as_it_is(pipe):
+    """The other side has ended: nothing more will come."""
+    reader, writer = pipe
+    writer.write(b"one mess")
+    writer.close()
+    assert receive(reader, len(b"one message")) == b"one mess"
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="pipes cannot be asked here")
+def test_who_waits_for_a_message_stays_awake_for_a_while(pipe, monkeypatch):
+    """The core is offered to others until the message is there, or the time is over."""
+    reader, writer = pipe
+    ticks, offers = count(), []
+
+    def offer():
+        offers.append(1)
+        if len(offers) == 3:
+            writer.write(b"message")
+
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks) * AWAKE / 10)
+    monkeypatch.setattr(os, "sched_yield", lambda: offers.append(0))
+    stay_awake(reader)
+    assert offers == [0] * 9
+    offers.clear()
+    monkeypatch.setattr(os, "sched_yield", offer)
+    stay_awake(reader)
+    assert offers == [1] * 3
 
 
 def test_synchronize_waits_for_every_shard(ids_file):
