@@ -16,6 +16,7 @@ To add a cell, write its three methods in a file of its own and name the class i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any, ClassVar, TypeAlias
 
@@ -51,24 +52,29 @@ class RecurrentWeights:
 
     def product(self, h: Array, gates: slice = ALL_GATES) -> Array:
         """`h W_hh[g]` for each gate: h (B, H), returns (G, B, H)."""
-        chosen = gates.start, gates.stop
-        if chosen not in self._products:
-            out = self._out[gates]
-            self._products[chosen] = self._W_hh.product(out, gates), out
-        multiply, out = self._products[chosen]
-        multiply(h)
-        return out
+        return self._run(self._products, self._W_hh.product, h, gates)
 
     def product_transposed(self, da: Array, gates: slice = ALL_GATES) -> Array:
         """The gradient of `product`'s h: `sum over g of da[g] W_hh[g]^T`, (G, B, H) -> (B, H)."""
-        chosen = gates.start, gates.stop
-        if chosen not in self._products_transposed:
-            out = self._out[gates]
-            self._products_transposed[chosen] = self._W_hh_T.products(out, gates), out
-        multiply, out = self._products_transposed[chosen]
-        multiply(da)
+        out = self._run(self._products_transposed, self._W_hh_T.products, da, gates)
         total: Array = out[0] if len(out) == 1 else np.add.reduce(out, axis=0, out=self._total)
         return total
+
+    def _run(
+        self,
+        prepared: Products,
+        prepare: Callable[[Array, slice], Multiply],
+        x: Array,
+        gates: slice,
+    ) -> Array:
+        """Compute a product of x with the weights of some gates, prepared the first time."""
+        chosen = gates.start, gates.stop
+        if chosen not in prepared:
+            out = self._out[gates]
+            prepared[chosen] = prepare(out, gates), out
+        multiply, out = prepared[chosen]
+        multiply(x)
+        return out
 
     @cached_property
     def _W_hh_T(self) -> BlockedWeights:

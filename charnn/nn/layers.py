@@ -14,7 +14,7 @@ import numpy as np
 from charnn.arrays import Array, Arrays
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import outer_products
-from charnn.nn.products import CACHE, BlockedWeights
+from charnn.nn.products import BlockedWeights, worth_blocks
 
 AffineBackward: TypeAlias = Callable[[Array, Array, Array], Array]
 InputBackward: TypeAlias = Callable[[Array, Arrays], None]
@@ -87,18 +87,17 @@ def project(
 ) -> tuple[Array, DenseBackward]:
     """Dense input times `W_xh` (G, D, H): x (T, B, D) -> a (T, G, B, H).
 
-    Weights that fit into the cache meet the rows step by step; larger ones are read once, by one
-    product a gate over all steps.
+    The product is cut into blocks where that is faster, or else one over all steps for each gate.
     """
     T, B, D = x.shape
     G, _, H = W_xh.shape
     a = buffers.array(f"{name}a", (T, G, B, H), x.dtype)
-    if W_xh.nbytes <= CACHE:
+    if worth_blocks(W_xh, B):
         BlockedWeights(W_xh, B, buffers, f"{name}W_xh ").product_over_time(x, a)
         for a_t in a:
             a_t += b_h[:, None]
     else:
-        product = buffers.array("da", (G, T, B, H), x.dtype)  # not in use before the backward pass
+        product = buffers.array("da", (G, T, B, H), x.dtype)  # in use in the backward pass only
         np.matmul(x.reshape(T * B, D), W_xh, out=product.reshape(G, T * B, H))
         np.add(product.swapaxes(0, 1), b_h[:, None], out=a)
 

@@ -59,6 +59,14 @@ def number_of_blocks(rows: int, inner: int, columns: int) -> tuple[int, int]:
     return 1, 1
 
 
+def worth_blocks(W: Array, rows: int) -> bool:
+    """Return whether a product of T x `rows` rows with W (G, D, N) is faster cut than whole.
+
+    So it is where the steps' products are cut, and the weights stay in the cache meanwhile.
+    """
+    return W.nbytes <= CACHE and number_of_blocks(rows, *W.shape[1:]) != (1, 1)
+
+
 def divisors(number: int) -> list[int]:
     """Return all divisors of a number, the smallest first."""
     return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
@@ -110,12 +118,12 @@ class BlockedWeights:
         return multiply
 
     def product_over_time(self, x: Array, out: Array) -> None:
-        """`out[t, g] = x[t] W[g]`: x (T, B, D), out (T, G, B, N); each block meets all of x."""
-        if self._cut:
-            x = x.reshape(len(x), *self._rows, x.shape[-1])
-            np.matmul(x, self._blocks[:, :, None], out=self._split(out))
-        else:
-            np.matmul(x[:, None], self._blocks, out=out)
+        """`out[t, g] = x[t] W[g]`: x (T, B, D), out (T, G, B, N); each block meets all of x.
+
+        Only for weights that are `worth_blocks`.
+        """
+        x = x.reshape(len(x), *self._rows, x.shape[-1])
+        np.matmul(x, self._blocks[:, :, None], out=self._split(out))
 
     def _parts(self, out: Array, gates: slice) -> list[tuple[slice, Array, Array]]:
         """Return gates, their weights and their place in `out`: all at once, or each if large."""

@@ -12,7 +12,7 @@ from charnn.nn.buffers import Buffers
 from charnn.nn.gradcheck import TOLERANCE, check_gradients
 from charnn.nn.layers import affine, dropout, embed, project, project_one_hot
 from charnn.nn.losses import cross_entropy
-from charnn.nn.products import CACHE
+from charnn.nn.products import worth_blocks
 from charnn.nn.recurrent import step
 
 IDS = np.array([[0, 3, 3], [3, 1, 0]])  # of 5 symbols: some repeat, some are absent
@@ -135,11 +135,11 @@ def test_dropout(random):
     assert failing(comparisons) == set()
 
 
-@pytest.mark.parametrize("cache", [0, CACHE], ids=["large weights", "small weights"])
-def test_project(random, monkeypatch, cache):
+@pytest.mark.parametrize("H", [7, 128], ids=["one product over time", "products in blocks"])
+def test_project(random, H):
     """Gradients of a dense input x, of W_xh and of b_h, all sizes different."""
-    monkeypatch.setattr("charnn.nn.layers.CACHE", cache)
-    T, G, B, D, H = 2, 4, 3, 5, 7
+    T, G, B, D = 2, 2, 3, 5
+    assert worth_blocks(np.empty((G, D, H), np.float32), B) == (H == 128)
     x, W_xh, b_h = (random.standard_normal(shape) for shape in [(T, B, D), (G, D, H), (G, H)])
     da = random.standard_normal((G, T, B, H))
 

@@ -19,6 +19,7 @@ from charnn.nn.products import (
     BlockedWeights,
     VectorWeights,
     number_of_blocks,
+    worth_blocks,
 )
 
 SIZES = st.integers(1, 300), st.integers(1, 1100), st.integers(1, 1100)
@@ -123,14 +124,26 @@ class TestBlockedWeights:
             multiply(x)
             np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
-    def test_product_over_time(self, W, rows, inner, columns, gates):
-        """`out[t, g] = x[t] W[g]`."""
-        W = W[gates]
-        x = np.random.default_rng(2).standard_normal((2, rows, inner))
-        expected = np.array([[x_t @ W_g for W_g in W] for x_t in x])
-        out = np.full_like(expected, np.nan)
-        BlockedWeights(W, rows).product_over_time(x, out)
-        np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+@pytest.mark.parametrize(("rows", "inner", "columns"), [(16, 256, 256), (64, 600, 192)])
+def test_product_over_time(rows, inner, columns):
+    """`out[t, g] = x[t] W[g]`."""
+    random = np.random.default_rng(1)
+    W, x = random.standard_normal((3, inner, columns)), random.standard_normal((2, rows, inner))
+    expected = np.array([[x_t @ W_g for W_g in W] for x_t in x])
+    out = np.full_like(expected, np.nan)
+    BlockedWeights(W, rows).product_over_time(x, out)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+def test_what_is_worth_blocks(monkeypatch):
+    """Weights that are cached, where the products of a time step are cut."""
+    small, large = np.empty((4, 256, 256), np.float32), np.empty((4, 512, 512), np.float32)
+    assert worth_blocks(small, 8)
+    assert not worth_blocks(large, 8)
+    assert not worth_blocks(small, 1)
+    monkeypatch.setattr("charnn.nn.products.has_small_kernel", lambda: False)
+    assert not worth_blocks(small, 8)
 
 
 @pytest.mark.parametrize("own_x", [False, True], ids=["one x", "an x for each gate"])
