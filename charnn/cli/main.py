@@ -57,6 +57,16 @@ class Charnn(click.Group):
             ctx.fail(f"No such command {args[0]!r}.{suggestion(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before a command; with nothing at all, click shows the help."""
+        nothing = not args  # click takes them out of the list
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if nothing:
+                raise
+            raise wrong_use(error, ctx) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong with it ends in one sentence."""
         try:
@@ -64,10 +74,15 @@ class Charnn(click.Group):
         except CharnnError as error:
             raise Failure(error) from error
         except click.UsageError as error:
-            command = error.ctx.command_path if error.ctx is not None else ctx.command_path
-            sentence = error.format_message()
-            end = "" if sentence.endswith((".", "?", ")")) else "."
-            raise Failure(InputError(f"{sentence}{end} `{command} --help` tells more.")) from error
+            raise wrong_use(error, ctx) from error
+
+
+def wrong_use(error: click.UsageError, ctx: click.Context) -> Failure:
+    """Return what click says of wrong use, as one sentence, and where to read more."""
+    command = error.ctx.command_path if error.ctx is not None else ctx.command_path
+    sentence = error.format_message()
+    end = "" if sentence.endswith((".", "?", ")")) else "."
+    return Failure(InputError(f"{sentence}{end} `{command} --help` tells more."))
 
 
 @click.command(cls=Charnn, context_settings=CONTEXT)

@@ -155,6 +155,7 @@ def test_a_misspelt_command(typed: str, meant: str) -> None:
         (["eval"], "Missing argument 'CKPT'. `charnn eval --help` tells more."),
         (["train"], "Missing argument 'CORPUS...'; name at least one text file."),
         (["hello", "--nothing"], "No such option '--nothing'. `charnn hello --help` tells more."),
+        (["--nothing", "hello"], "No such option '--nothing'. `charnn --help` tells more."),
         (["sample", "a.npz", "b.npz"], "Got unexpected extra argument (b.npz)"),
     ],
 )
