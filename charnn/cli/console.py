@@ -24,6 +24,11 @@ from rich.table import Table
 from rich.text import Text
 
 PLAIN_WIDTH = 110  # columns where the output is no terminal
+CONTROLS = {
+    code: ascii(chr(code))[1:-1]
+    for code in (*range(32), *range(127, 160))
+    if chr(code) not in "\n\t"
+}
 
 
 def make_console(stderr: bool = False) -> Console:
@@ -39,14 +44,19 @@ def make_console(stderr: bool = False) -> Console:
     )
 
 
+def visible(text: str) -> str:
+    """Return text with its control characters written as escapes: none may steer the terminal."""
+    return text.translate(CONTROLS)
+
+
 def say(text: str, style: str | None = None) -> None:
     """Print a message on standard error."""
-    make_console(stderr=True).print(text, style=style, soft_wrap=True)
+    make_console(stderr=True).print(visible(text), style=style, soft_wrap=True)
 
 
 def show(text: str, style: str | None = None) -> None:
     """Print a result on standard output."""
-    make_console().print(text, style=style, soft_wrap=True)
+    make_console().print(visible(text), style=style, soft_wrap=True)
 
 
 def show_json(content: object) -> None:
@@ -70,7 +80,7 @@ def show_table(
     strong = set(emphasized)
     for number, row in enumerate(rows):
         style = "bold red" if number in strong else None
-        table.add_row(*(Text(str(cell)) for cell in row), style=style)
+        table.add_row(*(Text(visible(str(cell))) for cell in row), style=style)
     if natural_width(console, table) > console.width:
         table.padding = (0, 0)
     console.width = max(console.width, natural_width(console, table))  # nothing is cut off
@@ -138,7 +148,7 @@ class TrainingPanel:
 
     def print(self, text: str) -> None:
         """Print a line that stays, above the display."""
-        self._live.console.print(text, soft_wrap=True)
+        self._live.console.print(visible(text), soft_wrap=True)
 
     def refresh(self) -> None:
         """Redraw, at most eight times a second."""
@@ -160,5 +170,6 @@ class TrainingPanel:
                 table.add_row(Text(name, style="dim"), Text(self.facts[name]))
         parts: list[Any] = [bar, table]
         if self.sample:
-            parts.append(Panel(Text(self.sample), title="sample", title_align="left", width=84))
+            sample = Text(visible(self.sample))
+            parts.append(Panel(sample, title="sample", title_align="left", width=84))
         return Group(*parts)

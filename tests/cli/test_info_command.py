@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ TINY = ("--steps", 2, "--batch-size", 2, "--seq-length", 8, "--quiet", "--out", 
 
 
 def textbook(kind: tuple[str, str], V: int, H: int, layers: int, E: int | None) -> int:
-    """Return the number of parameters by the house plan's formulas."""
+    """Return the number of parameters by the textbook's formulas."""
     G = {"rnn": 1, "lstm": 4, "gru": 3}[kind[0]]
     total = H * V + V + (V * E if E else 0)
     D = E or V
@@ -55,6 +56,18 @@ def test_the_formula_is_one(model: Path) -> None:
     code = re.sub(r"(\d)\(", r"\1 * (", code)
     value = eval(code, {"H": 16, "V": len(saved.vocabulary)})  # noqa: S307
     assert value == int(total.replace(",", "")) == saved.parameters.flat.size
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file can have such a name there")
+def test_a_name_cannot_steer_the_terminal(verse: Path) -> None:
+    """Control characters, here of a text's name, are written as escapes."""
+    odd = verse.with_name("odd\x1b[31m\x07name.txt")
+    verse.rename(odd)
+    told = succeed("train", odd, *TINY[:-3], "--out", "run").stderr
+    for text in (told, output("info", "run")):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+        assert r"odd\x1b[31m\x07name" in text
 
 
 def test_the_parameter_table(model: Path) -> None:
