@@ -31,8 +31,8 @@ bench: .venv/installed-parity
 scale: .venv/installed
 	$(BIN)/python tests/scale.py
 
-# What may happen to a run and its files, in full, and a thousand examples of each property: about a
-# quarter of an hour.
+# What may happen to a run and its files, in full, and a thousand examples of each property: ten
+# minutes or more.
 torture: .venv/installed-test
 	$(BIN)/python tests/torture/run.py
 	$(BIN)/python -m pytest tests/properties --hypothesis-profile=full -q
