@@ -34,7 +34,9 @@ class Failure(click.ClickException):
     """A `CharnnError` on its way out: its sentence on standard error, and its exit code."""
 
     def __init__(self, error: CharnnError) -> None:
-        super().__init__(str(error))
+        from charnn.cli.console import visible
+
+        super().__init__(visible(str(error)))
         self.__dict__["exit_code"] = error.exit_code
 
 

@@ -7,7 +7,8 @@ has, on some processors, a kernel that packs nothing; it is chosen while rows x 
 runs them as one batch:
 
 - the weights' columns into blocks of at most 64, each copied into a piece of memory of its own,
-  which is read from one end to the other (wider and narrower blocks were measured to be slower);
+  which is read from one end to the other (narrower blocks were measured to be slower, and wider
+  ones slower or as fast);
 - where that is not enough, the rows too; a block of weights meets all of them while it is cached.
 
 Weights larger than a core's own cache are read there and back, in turn, gate by gate: what one
@@ -20,6 +21,7 @@ in a step, and 10 to 40 % over a window), so nothing is cut.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -67,9 +69,10 @@ def worth_blocks(W: Array, rows: int) -> bool:
     return W.nbytes <= CACHE and number_of_blocks(rows, *W.shape[1:]) != (1, 1)
 
 
-def divisors(number: int) -> list[int]:
+@cache
+def divisors(number: int) -> tuple[int, ...]:
     """Return all divisors of a number, the smallest first."""
-    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+    return tuple(divisor for divisor in range(1, number + 1) if number % divisor == 0)
 
 
 class BlockedWeights:

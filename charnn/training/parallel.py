@@ -101,8 +101,7 @@ def receive(pipe: IO[bytes], size: int) -> bytes:
 def stay_awake(pipe: IO[bytes]) -> None:
     """Wait for something to read, but not for long.
 
-    To wake a sleeping process takes 30 us and more, several times in an update, and its core has
-    to gather speed again.
+    To wake a sleeping process takes 30 us and more, several times in an update.
     """
     if not hasattr(select, "poll"):  # Windows
         return

@@ -28,12 +28,18 @@ class Trained(NamedTuple):
     corpus: Path
 
 
+def forget_options(patch: pytest.MonkeyPatch) -> None:
+    """Take the options out of the environment; encoded texts stay in the tests' own cache."""
+    for name in set(os.environ) - {"CHARNN_CACHE"}:
+        if name.startswith("CHARNN_"):
+            patch.delenv(name)
+
+
 @pytest.fixture(autouse=True)
 def work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder, without the options of the environment."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("CHARNN_")]:
-        monkeypatch.delenv(name)
+    forget_options(monkeypatch)
     return tmp_path
 
 
@@ -51,8 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     corpus = folder / "verse.txt"
     corpus.write_text(VERSE, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("CHARNN_")]:
-            patch.delenv(name)
+        forget_options(patch)
         result = succeed("train", corpus, *TINY, "--out", folder / "run")
     return Trained(folder / "run", result, corpus)
 

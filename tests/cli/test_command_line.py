@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
-from commands import in_words, output, refusal, run, squeezed
+from commands import in_words, output, refusal, run, squeezed, succeed
 
 from charnn.cli.main import COMMANDS, charnn
 from charnn.config import (
@@ -162,6 +164,22 @@ def test_a_misspelt_command(typed: str, meant: str) -> None:
 def test_a_command_wrongly_used(typed: list[str], sentence: str) -> None:
     """A missing argument and an unknown flag end in one sentence that names the help page."""
     assert refusal(*typed).startswith(sentence)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file can have such a name there")
+def test_a_refusal_cannot_steer_the_terminal() -> None:
+    """Control characters of what was typed are shown as escapes."""
+    with pytest.raises(click.ClickException) as failure:
+        charnn.main(["info", "odd\x1b[31m.npz"], standalone_mode=False)
+    assert r"odd\x1b[31m.npz" in failure.value.format_message()
+
+
+def test_the_users_cache_is_left_alone(verse: Path) -> None:
+    """What these tests encode stays in a cache of their own."""
+    succeed("train", verse, "--steps", 1, "--batch-size", 2, "--seq-length", 8, "--out", "run")
+    folder = os.environ["CHARNN_CACHE"]
+    assert output("cache").startswith(folder)
+    assert list(Path(folder).glob("*.ids"))
 
 
 def test_a_command_unlike_all_others() -> None:

@@ -100,25 +100,14 @@ class TestBlockedWeights:
         """Return weights of three gates."""
         return np.random.default_rng(1).standard_normal((3, inner, columns))
 
-    def test_product(self, W, rows, inner, columns, gates):
-        """`out[g] = x W[g]`: one x for all gates."""
-        x = np.random.default_rng(2).standard_normal((rows, inner))
-        weights = BlockedWeights(W, rows)
-        expected = np.array([x @ W_g for W_g in W[gates]])
+    @pytest.mark.parametrize("own_x", [False, True], ids=["one x", "an x for each gate"])
+    def test_product(self, W, rows, inner, columns, gates, own_x):
+        """`out[g] = x W[g]`, and `out[g] = x[g] W[g]` with an x of its own for each gate."""
+        random = np.random.default_rng(2)
+        x = random.standard_normal((len(W[gates]), rows, inner) if own_x else (rows, inner))
+        weights, expected = BlockedWeights(W, rows), x @ W[gates]
         out = np.empty_like(expected)
-        multiply = weights.product(out, gates)
-        for _ in range(3):
-            out[...] = np.nan
-            multiply(x)
-            np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
-
-    def test_products(self, W, rows, inner, columns, gates):
-        """`out[g] = x[g] W[g]`: an x of its own for each gate."""
-        x = np.random.default_rng(2).standard_normal((len(W[gates]), rows, inner))
-        weights = BlockedWeights(W, rows)
-        expected = np.array([x_g @ W_g for x_g, W_g in zip(x, W[gates], strict=True)])
-        out = np.empty_like(expected)
-        multiply = weights.products(out, gates)
+        multiply = weights.products(out, gates) if own_x else weights.product(out, gates)
         for _ in range(3):
             out[...] = np.nan
             multiply(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ def main() -> None:
     failures = 0
     print("| trial | count | seconds | result |\n| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory(prefix="charnn-torture-") as folder:
+        os.environ["CHARNN_CACHE"] = str(Path(folder) / "cache")
         for name, (trial, _, count) in TRIALS.items():
             began = time.perf_counter()
             try:
