@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from charnn.training.optimizers import Adam
 from reference import REFERENCES, language_model
 
 from charnn.config import ModelConfig, TrainingConfig
@@ -13,7 +14,6 @@ from charnn.models import language_model as module
 from charnn.models.language_model import LanguageModel, adopt_weights, parameter_shapes
 from charnn.nn.buffers import Buffers
 from charnn.nn.parameters import count
-from charnn.training.optimizers import Adam
 
 V = 11
 SIZES = [(1, None), (2, None), (1, 4), (3, 4)]  # layers, embedding

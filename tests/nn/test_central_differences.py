@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-
 from charnn.nn.gradcheck import (
     FLOOR,
     TOLERANCE,

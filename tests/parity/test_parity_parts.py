@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from charnn.training.clipping import clip_by_global_norm, clip_by_value
+from charnn.training.optimizers import CHUNK
 from torch.nn import functional
 from torch_twin import V
 
@@ -12,8 +14,6 @@ from charnn.config import TrainingConfig
 from charnn.nn.losses import cross_entropy
 from charnn.nn.parameters import Parameters
 from charnn.registry import OPTIMIZERS
-from charnn.training.clipping import clip_by_global_norm, clip_by_value
-from charnn.training.optimizers import CHUNK
 
 pytestmark = pytest.mark.parity
 

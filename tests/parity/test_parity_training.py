@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from charnn.training.clipping import clip_by_global_norm
 from torch_twin import (
     CELLS,
     B,
@@ -27,7 +28,6 @@ from charnn.nn.buffers import Buffers
 from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Streams
 from charnn.text.corpus import read_corpus
-from charnn.training.clipping import clip_by_global_norm
 from charnn.training.events import Evaluation, Step
 from charnn.training.trainer import Trainer
 

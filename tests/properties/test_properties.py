@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from charnn.training.shard import Shard, shared_shapes
+from charnn.training.shared import SharedArrays
 from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 from strategies import NAMES, option_values
@@ -38,8 +40,6 @@ from charnn.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from charnn.training.shard import Shard, shared_shapes
-from charnn.training.shared import SharedArrays
 
 ODD = "\0\r\n\x85\u0301\u200d\u2028\ufeff\U0001f469\U0010ffff"
 CHARACTERS = st.characters(codec="utf-8") | st.characters(max_codepoint=0xFF) | st.sampled_from(ODD)

@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+from charnn.training.shard import Shard
 from material import OPTIONS, same, text_in
 
 from charnn.config import Config
@@ -16,7 +17,6 @@ from charnn.registry import OPTIMIZERS, SCHEDULES
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
 from charnn.training.events import RolledBack
 from charnn.training.setup import new_run, resume_run
-from charnn.training.shard import Shard
 
 
 class Poison:

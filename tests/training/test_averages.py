@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from charnn.training.parallel import IdsFile, Shards
 
 from charnn.config import Config
 from charnn.models.language_model import LanguageModel
 from charnn.training.checkpoint import load_checkpoint
 from charnn.training.events import Step
-from charnn.training.parallel import IdsFile, Shards
 from charnn.training.setup import new_run, resume_run
 
 OPTIONS = {

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from charnn.training.optimizers import CHUNK
 
 from charnn.arrays import Array
 from charnn.config import TrainingConfig
 from charnn.registry import OPTIMIZERS
 from charnn.training import optimizers
-from charnn.training.optimizers import CHUNK
 
 Memory = dict[str, float]
 Rule = Callable[[float, float, float, int, Memory, TrainingConfig], float]

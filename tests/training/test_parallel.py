@@ -13,15 +13,15 @@ from itertools import count
 
 import numpy as np
 import pytest
+from charnn.training.parallel import AWAKE, Shards, default_shards, receive, stay_awake
+from charnn.training.shard import IdsFile
+from charnn.training.shared import SharedArrays
 
 from charnn.config import Config
 from charnn.errors import ConfigError, WorkerError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
-from charnn.training.parallel import AWAKE, Shards, default_shards, receive, stay_awake
 from charnn.training.setup import new_run
-from charnn.training.shard import IdsFile
-from charnn.training.shared import SharedArrays
 
 V = 7
 

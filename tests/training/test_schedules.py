@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from charnn.training.schedules import learning_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charnn.config import TrainingConfig
 from charnn.registry import SCHEDULES
-from charnn.training.schedules import learning_rate
 
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)
 

@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from charnn.training.clipping import global_norm
+from charnn.training.parallel import Shards
+from charnn.training.schedules import learning_rate
+from charnn.training.shard import Shard, shared_shapes
+from charnn.training.shared import SharedArrays
 from small_runs import (
     WINDOWS,
     V,
@@ -29,13 +34,8 @@ from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel
 from charnn.text.batches import Streams
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
-from charnn.training.clipping import global_norm
 from charnn.training.events import Evaluation, Finished, RolledBack, Saved, Started, Step
-from charnn.training.parallel import Shards
 from charnn.training.run_folder import RunFolder
-from charnn.training.schedules import learning_rate
-from charnn.training.shard import Shard, shared_shapes
-from charnn.training.shared import SharedArrays
 from charnn.training.trainer import SMOOTHING, Trainer, total_updates
 
 GOLDEN = {  # losses of the updates 5, 10, ... 50
