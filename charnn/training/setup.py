@@ -77,8 +77,8 @@ def new_run(
     """Prepare a new run on `files` in the folder `out`, by default `runs/<corpus>-<cell>`.
 
     A corpus that is in memory can stand for the files. `fixed` names the options that were asked
-    for, which are not adapted; `init_from` is a checkpoint whose weights to start from; with `write`
-    off there is no folder. Raises CorpusError, ConfigError, CheckpointError, RunError.
+    for, which are not adapted; `init_from` is a checkpoint whose weights to start from; without
+    `write` there is no folder. Raises CorpusError, ConfigError, CheckpointError, RunError.
     """
     if not isinstance(files, (TextFiles, Corpus)):
         files = TextFiles(files, config.data.encoding)

@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from charnn.training.optimizers import Adam
 from reference import REFERENCES, language_model
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -18,6 +17,7 @@ from charnn.config import ModelConfig, TrainingConfig
 from charnn.models import evaluation
 from charnn.models.evaluation import SHORTEST_STREAM, STREAMS, WINDOW, Score, evaluate
 from charnn.models.language_model import LanguageModel
+from charnn.nn.optimizers import Adam
 
 V = 6
 

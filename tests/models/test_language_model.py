@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from charnn.training.optimizers import Adam
 from reference import REFERENCES, language_model
 
 from charnn.config import ModelConfig, TrainingConfig
 from charnn.models import language_model as module
 from charnn.models.language_model import LanguageModel, adopt_weights, parameter_shapes
 from charnn.nn.buffers import Buffers
+from charnn.nn.optimizers import Adam
 from charnn.nn.parameters import count
 
 V = 11

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from charnn.training.clipping import clip_by_global_norm, clip_by_value
-from charnn.training.optimizers import CHUNK
 from torch.nn import functional
 from torch_twin import V
 
 from charnn.config import TrainingConfig
+from charnn.nn.clipping import clip_by_global_norm, clip_by_value
 from charnn.nn.losses import cross_entropy
+from charnn.nn.optimizers import CHUNK
 from charnn.nn.parameters import Parameters
 from charnn.registry import OPTIMIZERS
 

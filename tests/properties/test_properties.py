@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from charnn.training.shard import Shard, shared_shapes
-from charnn.training.shared import SharedArrays
 from hypothesis import assume, event, example, given
 from hypothesis import strategies as st
 from strategies import NAMES, option_values
 
 from charnn.arrays import Array
 from charnn.config import Config, read_yaml, to_yaml
+from charnn.engines.shard import Shard, shared_shapes
+from charnn.engines.shards_memory import SharedArrays
 from charnn.generation.sampling import distribution, draw
 from charnn.models.language_model import parameter_shapes
 from charnn.nn.parameters import Parameters
@@ -133,7 +133,7 @@ def test_a_saved_vocabulary_gives_the_same_ids(
 def check_epoch(streams: Streams) -> None:
     """Check an epoch over the text 0, 1, 2, ..., whose symbols are their own positions."""
     B, S = streams.batch_size, streams.length
-    windows = [streams.window(number) for number in range(streams.windows)]
+    windows = [streams.window(number) for number in range(source.count)]
     for number, (inputs, targets) in enumerate(windows):
         assert inputs.size == streams.symbols(number)
         assert (targets == inputs + 1).all()

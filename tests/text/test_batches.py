@@ -30,7 +30,7 @@ def refusal(length: int, batch_size: int, seq_length: int, adaptable: frozenset[
 def test_a_window_is_inputs_and_the_symbols_after_them() -> None:
     """Two streams of five: the targets are the inputs one step later, (T, B)."""
     streams = Streams(np.arange(12), batch_size=2, seq_length=3)
-    assert (streams.length, streams.windows) == (5, 2)
+    assert (streams.length, source.count) == (5, 2)
     inputs, targets = streams.window(0)
     assert inputs.tolist() == [[0, 5], [1, 6], [2, 7]]
     assert targets.tolist() == [[1, 6], [2, 7], [3, 8]]
@@ -47,7 +47,7 @@ def test_the_last_window_is_shorter() -> None:
 def test_windows_that_divide_the_streams_are_all_whole() -> None:
     """There is no empty window at the end."""
     streams = Streams(np.arange(13), batch_size=2, seq_length=3)
-    assert (streams.length, streams.windows) == (6, 2)
+    assert (streams.length, source.count) == (6, 2)
     assert [streams.window(number)[0].shape for number in range(2)] == [(3, 2), (3, 2)]
 
 
@@ -61,7 +61,7 @@ def test_an_epoch_reads_every_stream_once(length: int, batch_size: int, seq_leng
     assume(batch_size < length)
     ids = np.random.default_rng(length).permutation(length)
     streams = Streams(ids, batch_size, seq_length)
-    windows = [streams.window(number) for number in range(streams.windows)]
+    windows = [streams.window(number) for number in range(source.count)]
     inputs = np.concatenate([window[0] for window in windows])
     targets = np.concatenate([window[1] for window in windows])
     S = streams.length

@@ -9,10 +9,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from charnn.training.shard import Shard
 from material import OPTIONS, same, text_in
 
 from charnn.config import Config
+from charnn.engines.shard import Shard
 from charnn.registry import OPTIMIZERS, SCHEDULES
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
 from charnn.training.events import RolledBack

@@ -92,7 +92,7 @@ def substance(trainer: Trainer) -> dict[str, Any]:
     return {
         "parameters": trainer.model.parameters.flat.tobytes(),
         "optimizer": {slot: vector.tobytes() for slot, vector in trainer.optimizer_state.items()},
-        "states": arrays_of(trainer.shards.states),
+        "states": arrays_of(trainer.engine.states),
         "average": None if trainer.average is None else trainer.average.tobytes(),
         "best": trainer.best_parameters.tobytes(),
         "progress": asdict(trainer.progress) | {"seconds": 0.0},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from charnn.training.parallel import IdsFile, Shards
 
 from charnn.config import Config
+from charnn.engines.shards import IdsFile, Shards
 from charnn.models.language_model import LanguageModel
 from charnn.training.checkpoint import load_checkpoint
 from charnn.training.events import Step
@@ -41,7 +41,7 @@ def run_of(text, folder=None, **options):
 
 def test_the_average_follows_the_weights(text):
     """`average <- d average + (1 - d) p` after each update, d growing to its value at first."""
-    run = run_of(text, average=0.6)
+    run = run_of(text, ema_decay=0.6)
     expected = run.trainer.model.parameters.flat.astype(np.float64)
     for event in run:
         if isinstance(event, Step):
@@ -52,7 +52,7 @@ def test_the_average_follows_the_weights(text):
 
 def test_the_average_is_what_is_evaluated_and_sampled(text, tmp_path):
     """best.npz holds the average as its weights; last.npz holds both."""
-    run = run_of(text, tmp_path / "run", average=0.9)
+    run = run_of(text, tmp_path / "run", ema_decay=0.9)
     for _ in run:
         pass
     last, best = (load_checkpoint(tmp_path / "run" / f"{name}.npz") for name in ("last", "best"))

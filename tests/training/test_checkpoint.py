@@ -109,7 +109,7 @@ def with_member(source: Path, target: Path, name: str, replacement: bytes | None
 def test_a_checkpoint_of_a_run_holds_all_of_it(tmp_path: Path, finished_run: Path) -> None:
     """Weights, optimiser, states and progress come back from last.npz bit for bit."""
     config = small_config()
-    trainer = Trainer.start(config, small_corpus(tmp_path, config))
+    trainer = prepared(config, small_corpus(tmp_path, config))
     finish(trainer)
     saved = load_checkpoint(finished_run / LAST)
     expected = content(trainer.checkpoint(), timed=False)
@@ -141,12 +141,12 @@ def test_saving_and_loading_are_inverse(
         **cell_options,
         **data,
     )
-    trainer = Trainer.start(config, small_corpus(tmp_path, config))
+    trainer = prepared(config, small_corpus(tmp_path, config))
     random = np.random.default_rng(3)
     trainer.model.parameters.flat[:] = random.standard_normal(trainer.model.parameters.flat.size)
     for vector in trainer.optimizer_state.values():
         vector[:] = random.standard_normal(vector.size)
-    for state in (state for layer in trainer.shards.states for state in layer):
+    for state in (state for layer in trainer.engine.states for state in layer):
         state[:] = random.standard_normal(state.shape)
     if trainer.average is not None:
         trainer.average[:] = random.standard_normal(trainer.average.size)
@@ -762,7 +762,7 @@ def test_progress_copies_share_nothing() -> None:
 def test_a_checkpoint_shares_the_runs_arrays(tmp_path: Path) -> None:
     """`Trainer.checkpoint` copies nothing: it is the run as it stands."""
     config = small_config()
-    trainer = Trainer.start(config, small_corpus(tmp_path, config))
+    trainer = prepared(config, small_corpus(tmp_path, config))
     stop_after(trainer, 2)
     checkpoint = trainer.checkpoint()
     assert checkpoint.parameters is trainer.model.parameters

@@ -98,7 +98,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     options = {**cell_options, "num_layers": num_layers}
     whole = begin(tmp_path, "whole", **options)
     events = finish(whole)
-    assert whole.streams.windows == WINDOWS
+    assert whole.source.count == WINDOWS
     for stop in sorted(STOPS):
         stop_after(begin(tmp_path, f"run{stop}", **options), stop)
         resumed = resume(tmp_path, f"run{stop}")

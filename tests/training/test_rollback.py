@@ -100,7 +100,7 @@ def test_a_number_that_is_not_finite_undoes_updates(
         if isinstance(event, RolledBack):
             last = load_checkpoint(tmp_path / "run" / LAST)
             assert trainer.model.parameters.flat.tobytes() == last.parameters.flat.tobytes()
-            assert arrays_of(trainer.shards.states) == arrays_of(last.states or [])
+            assert arrays_of(trainer.engine.states) == arrays_of(last.states or [])
             assert substance(trainer)["optimizer"] == content(last)["optimizer"]
             last.progress.rollbacks = 1
             assert trainer.progress == last.progress
@@ -119,7 +119,7 @@ def test_a_number_that_is_not_finite_undoes_updates(
 def test_the_average_returns_with_the_weights(tmp_path: Path, poison: Poison) -> None:
     """A moving average is part of the state that a run returns to, and stays finite."""
     poison("gradient nan", {7})
-    trainer = begin(tmp_path, average=0.9)
+    trainer = begin(tmp_path, ema_decay=0.9)
     returns = 0
     for event in trainer.run():
         if isinstance(event, RolledBack):
@@ -210,12 +210,12 @@ def test_a_validation_loss_that_is_not_finite_undoes_updates(
     """An evaluation that fails is not told, not saved and not taken for the best."""
     answers = iter([2.5, loss])
     trainer = begin(tmp_path)
-    evaluate = trainer.shards.evaluate
+    evaluate = trainer.engine.evaluate
 
     def spoilt() -> Score:
         return Score(next(answers), 1) if trainer.progress.rollbacks == 0 else evaluate()
 
-    monkeypatch.setattr(trainer.shards, "evaluate", spoilt)
+    monkeypatch.setattr(trainer.engine, "evaluate", spoilt)
     events = finish(trainer)
     (back,) = of_kind(events, RolledBack)
     assert (back.failed_update, back.update) == (10, 5)

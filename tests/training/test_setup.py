@@ -533,7 +533,7 @@ def test_an_old_run_stays_where_a_new_one_cannot_begin(
     def no_memory(*_: Any, **__: Any) -> None:
         raise SharedMemoryError("shared memory cannot be had.")
 
-    monkeypatch.setattr("charnn.training.parallel.SharedArrays", no_memory)
+    monkeypatch.setattr("charnn.engines.shards.SharedArrays", no_memory)
     with pytest.raises(SharedMemoryError):
         new_run([write_corpus(tmp_path)], small_config(), out=run_copy, force=True)
     assert {entry.name: entry.read_bytes() for entry in run_copy.iterdir()} == before

@@ -9,11 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from charnn.training.clipping import global_norm
-from charnn.training.parallel import Shards
-from charnn.training.schedules import learning_rate
-from charnn.training.shard import Shard, shared_shapes
-from charnn.training.shared import SharedArrays
 from small_runs import (
     WINDOWS,
     V,
@@ -29,9 +24,14 @@ from small_runs import (
 )
 
 from charnn.config import DEFAULT_STEPS, Config, SamplingConfig
+from charnn.engines.shard import Shard, shared_shapes
+from charnn.engines.shards import Shards
+from charnn.engines.shards_memory import SharedArrays
 from charnn.generation.sampling import sample
 from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel
+from charnn.nn.clipping import global_norm
+from charnn.nn.schedules import learning_rate
 from charnn.text.batches import Streams
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
 from charnn.training.events import Evaluation, Finished, RolledBack, Saved, Started, Step
@@ -56,7 +56,7 @@ def make_trainer(folder: Path, *, write: bool = False, **changes: Any) -> Traine
     if write:
         run_folder = RunFolder(folder / "run")
         run_folder.create(config)
-    return Trainer.start(config, corpus, run_folder)
+    return prepared(config, corpus, run_folder)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_steps_tell_what_was_done(tmp_path: Path, losses_spied: list[dict[str, A
     """Loss, smoothed loss, learning rate, epoch and symbols are those of the update."""
     trainer = make_trainer(tmp_path, steps=17)
     events = of_kind(finish(trainer), Step)
-    config, windows = trainer.config.training, trainer.streams.windows
+    config, windows = trainer.config.training, trainer.source.count
     assert windows == WINDOWS
     smoothed = 0.0
     for number, (event, call) in enumerate(zip(events, losses_spied, strict=True)):
@@ -151,7 +151,7 @@ def test_steps_tell_what_was_done(tmp_path: Path, losses_spied: list[dict[str, A
         assert event.epoch == pytest.approx((number + 1) / windows)
         assert event.symbols == call["inputs"].size
         assert event.gradient_norm > 0
-    rest = trainer.streams.length % 10 * 3
+    rest = trainer.source.length % 10 * 3
     assert [event.symbols for event in events[:WINDOWS]] == [30] * (WINDOWS - 1) + [rest]
     seconds = [event.seconds for event in events]
     assert seconds == sorted(seconds)
@@ -171,7 +171,7 @@ def test_windows_follow_the_streams(tmp_path: Path, losses_spied: list[dict[str,
     finish(trainer)
     streams = Streams(trainer.corpus.train, 3, 10)
     for number, call in enumerate(losses_spied):
-        inputs, targets = streams.window(number % streams.windows)
+        inputs, targets = streams.window(number % source.count)
         assert call["inputs"].tolist() == inputs.tolist()
         assert call["targets"].tolist() == targets.tolist()
 
@@ -184,11 +184,11 @@ def test_states_are_carried_and_reset_at_an_epochs_start(
     finish(trainer)
     zeros = arrays_of(trainer.model.zero_states(3))
     for number, call in enumerate(losses_spied):
-        if number % trainer.streams.windows == 0:
+        if number % trainer.source.count == 0:
             assert call["before"] == zeros
         else:
             assert call["before"] == losses_spied[number - 1]["after"] != zeros
-    assert arrays_of(trainer.shards.states) == losses_spied[-1]["after"]
+    assert arrays_of(trainer.engine.states) == losses_spied[-1]["after"]
 
 
 def test_some_streams_can_start_afresh(
@@ -221,7 +221,7 @@ def test_an_evaluation_is_on_the_whole_validation_part(tmp_path: Path, val_fract
             expected = naive_loss(trainer.model, trainer.corpus.val)
             assert event.val_loss == pytest.approx(expected, abs=1e-5)
             assert event.train_loss == trainer.progress.smoothed_loss
-            assert event.epoch == pytest.approx(event.update / trainer.streams.windows)
+            assert event.epoch == pytest.approx(event.update / trainer.source.count)
             evaluations += 1
     assert evaluations == 4
 
@@ -324,13 +324,13 @@ def test_gradients_are_clipped_before_the_update(
     """The optimiser sees a clipped gradient; the event tells the norm before clipping."""
     trainer = make_trainer(tmp_path, optimizer="sgd", **({"clip_norm": None} | clip))
     seen = []
-    update = trainer.shards._own.optimizer.update
+    update = trainer.engine._own.optimizer.update
 
     def spy(p: Any, g: Any, lr: float, t: int) -> None:
         seen.append(g.copy())
         update(p, g, lr, t)
 
-    monkeypatch.setattr(trainer.shards._own.optimizer, "update", spy)
+    monkeypatch.setattr(trainer.engine._own.optimizer, "update", spy)
     norms = [event.gradient_norm for event in of_kind(finish(trainer), Step)]
     assert min(norms) > 0.06
     for gradient, norm in zip(seen, norms, strict=True):
@@ -456,7 +456,7 @@ def test_the_plateau_schedule_reduces_the_rate(tmp_path: Path) -> None:
 
 def test_the_average_of_the_weights_follows_its_formula(tmp_path: Path) -> None:
     """`a <- d a + (1 - d) p` after each update, where d grows to its value over the first ones."""
-    trainer = make_trainer(tmp_path, average=0.5)
+    trainer = make_trainer(tmp_path, ema_decay=0.5)
     expected = trainer.model.parameters.flat.astype(np.float64)
     for event in trainer.run():
         if isinstance(event, Step):
@@ -468,7 +468,7 @@ def test_the_average_of_the_weights_follows_its_formula(tmp_path: Path) -> None:
 
 def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path) -> None:
     """Validation, test and best.npz are the average's; last.npz goes on from the weights."""
-    trainer = make_trainer(tmp_path, write=True, average=0.8, test_fraction=0.1, steps=15)
+    trainer = make_trainer(tmp_path, write=True, ema_decay=0.8, test_fraction=0.1, steps=15)
     for event in trainer.run():
         if isinstance(event, Evaluation):
             expected = naive_loss(trainer.evaluated, trainer.corpus.val)
@@ -492,7 +492,7 @@ def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path) -> None:
 
 def test_averaging_changes_no_update(tmp_path: Path) -> None:
     """The average is only watched: the weights are those of a run without one."""
-    plain, averaged = make_trainer(tmp_path), make_trainer(tmp_path, average=0.9)
+    plain, averaged = make_trainer(tmp_path), make_trainer(tmp_path, ema_decay=0.9)
     finish(plain)
     finish(averaged)
     assert plain.evaluated is plain.model
@@ -551,7 +551,7 @@ def test_patience_begins_anew_at_an_improvement(
 def test_a_runs_length(tmp_path: Path) -> None:
     """Steps, or epochs times an epoch's windows, or the default; at least one update."""
     streams = Streams(np.arange(101), 2, 5)
-    assert streams.windows == 10
+    assert source.count == 10
     lengths = {
         (7, None): 7,
         (None, 2.0): 20,
@@ -579,7 +579,7 @@ def test_hello_is_learned(tmp_path: Path, cell_options: dict[str, str]) -> None:
         val_fraction=0,
         **cell_options,
     )
-    trainer = Trainer.start(config, small_corpus(tmp_path, config, "hello\n" * 12))
+    trainer = prepared(config, small_corpus(tmp_path, config, "hello\n" * 12))
     last = of_kind(finish(trainer), Step)[-1]
     assert last.loss < 0.05
     options = SamplingConfig(prime="h", length=11, temperature=0)

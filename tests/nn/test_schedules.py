@@ -7,11 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from charnn.training.schedules import learning_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charnn.config import TrainingConfig
+from charnn.nn.schedules import learning_rate
 from charnn.registry import SCHEDULES
 
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from charnn.training.optimizers import CHUNK
 
 from charnn.arrays import Array
 from charnn.config import TrainingConfig
+from charnn.nn.optimizers import CHUNK
 from charnn.registry import OPTIMIZERS
 from charnn.training import optimizers
 

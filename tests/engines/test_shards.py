@@ -13,11 +13,11 @@ from itertools import count
 
 import numpy as np
 import pytest
-from charnn.training.parallel import AWAKE, Shards, default_shards, receive, stay_awake
-from charnn.training.shard import IdsFile
-from charnn.training.shared import SharedArrays
 
 from charnn.config import Config
+from charnn.engines.shard import IdsFile
+from charnn.engines.shards import AWAKE, Shards, default_shards, receive, stay_awake
+from charnn.engines.shards_memory import SharedArrays
 from charnn.errors import ConfigError, WorkerError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
@@ -78,7 +78,7 @@ def test_states_are_zero_at_the_beginning_of_an_epoch(ids_file):
     try:
         first = shards.compute(0)
         assert shards.compute(1) != first
-        assert shards.compute(shards.streams.windows) == first
+        assert shards.compute(shards.source.count) == first
     finally:
         shards.close()
 
@@ -113,7 +113,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
         " hidden_size=8)\n"
         "for event in run:\n"
         "    if getattr(event, 'update', 0) == 3:\n"
-        "        print(run.trainer.shards._workers[0]._process.pid, flush=True)\n"
+        "        print(run.trainer.engine._workers[0]._process.pid, flush=True)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     worker = int(parent.stdout.readline())
