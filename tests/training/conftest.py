@@ -9,6 +9,7 @@ import pytest
 from small_runs import finish, small_config, small_corpus
 
 from charnn.training.run_folder import RunFolder
+from charnn.training.setup import prepared
 
 
 @pytest.fixture(scope="session")
