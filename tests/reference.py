@@ -67,6 +67,43 @@ def gru_reset_after(x: Array, previous: States, W: Weights) -> States:
     return ((1 - z) * h_prev + z * n,)
 
 
+def mingru(x: Array, previous: States, W: Weights) -> States:
+    """Gates z, n: Feng et al., 2024."""
+    (h_prev,) = previous
+    z = sigma(x @ W["W_xh"][0] + W["b_h"][0])
+    n = x @ W["W_xh"][1] + W["b_h"][1]
+    return ((1 - z) * h_prev + z * n,)
+
+
+def peephole_lstm(x: Array, previous: States, W: Weights) -> States:
+    """Gates i, f, o, g: Gers and Schmidhuber, 2000; o sees the new cell state."""
+    h_prev, c_prev = previous
+    i = sigma(gate(0, x, h_prev, W) + W["p_i"] * c_prev)
+    f = sigma(gate(1, x, h_prev, W) + W["p_f"] * c_prev)
+    g = np.tanh(gate(3, x, h_prev, W))
+    c = f * c_prev + i * g
+    o = sigma(gate(2, x, h_prev, W) + W["p_o"] * c)
+    return o * np.tanh(c), c
+
+
+def normalised(v: Array) -> Array:
+    """Return each example's numbers with mean 0 and variance 1: v (B, ...)."""
+    rows = v.reshape(len(v), -1)
+    rows = (rows - rows.mean(axis=1)[:, None]) / np.sqrt(rows.var(axis=1)[:, None] + 1e-5)
+    return rows.reshape(v.shape)
+
+
+def layernorm_lstm(x: Array, previous: States, W: Weights) -> States:
+    """Gates i, f, o, g: Ba et al., 2016; the shares of all gates are normalised together."""
+    h_prev, c_prev = previous
+    x_share = normalised(np.stack([x @ W_x for W_x in W["W_xh"]], axis=1))
+    h_share = normalised(np.stack([h_prev @ W_h for W_h in W["W_hh"]], axis=1))
+    a = W["gain_x"] * x_share + W["gain_h"] * h_share + W["b"]
+    i, f, o = sigma(a[:, 0]), sigma(a[:, 1]), sigma(a[:, 2])
+    c = f * c_prev + i * np.tanh(a[:, 3])
+    return o * np.tanh(W["gain_c"] * normalised(c) + W["b_c"]), c
+
+
 class Reference(NamedTuple):
     """A cell's equations and its number of parameters for D inputs and H hidden units."""
 
@@ -79,6 +116,11 @@ REFERENCES: dict[tuple[str, str], Reference] = {  # by the cell's name and form
     ("lstm", ""): Reference(lstm, lambda D, H: 4 * (H * H + H * D + H)),
     ("gru", "before"): Reference(gru_reset_before, lambda D, H: 3 * (H * H + H * D + H)),
     ("gru", "after"): Reference(gru_reset_after, lambda D, H: 3 * (H * H + H * D + H) + H),
+    ("mingru", ""): Reference(mingru, lambda D, H: 2 * (H * D + H)),
+    ("peephole-lstm", ""): Reference(peephole_lstm, lambda D, H: 4 * (H * H + H * D + H) + 3 * H),
+    ("layernorm-lstm", ""): Reference(
+        layernorm_lstm, lambda D, H: 4 * (H * H + H * D + 3 * H) + 2 * H
+    ),
 }
 
 

@@ -58,8 +58,8 @@ def unroll(
     def window(name: str, steps: int) -> Array:
         return buffers.array(name, (steps, B, H), a.dtype)
 
-    states = tuple(window(name, T + 1) for name in cell.states)  # [t + 1] is the state after t
-    memory = tuple(window(name, T) for name in kernel.memory)
+    states = [window(name, T + 1) for name in cell.states]  # [t + 1] is the state after t
+    memory = [window(name, T) for name in kernel.memory]
     for state, before in zip(states, initial, strict=True):
         if before.shape != (B, H):
             raise ValueError(f"an initial state has shape {before.shape}, but (B, H) is {(B, H)}")
@@ -104,7 +104,7 @@ def unroll(
                 d_states = kernel.step_backward(
                     d_states, gates[t], kept[t], d_gates[t], local_rows[t - start], W
                 )
-        kernel.weight_gradients(states[0][:T], da, memory, W, gradients)
+        kernel.weight_gradients(states[0][:T], da, tuple(memory), W, gradients)
         return da, d_states
 
     return states[0][1:], tuple(state.copy() for state in rows[T]), backward

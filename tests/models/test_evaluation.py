@@ -18,6 +18,7 @@ from charnn.models import evaluation
 from charnn.models.evaluation import SHORTEST_STREAM, STREAMS, WINDOW, Score, evaluate
 from charnn.models.language_model import LanguageModel
 from charnn.nn.optimizers import Adam
+from charnn.text.batches import Batch
 
 V = 6
 
@@ -43,7 +44,8 @@ def trained(config, updates=200):
     states = model.zero_states(16)
     for t in range(1, updates + 1):
         window = streams[20 * (t - 1) : 20 * t + 1]
-        _, states, backward = model.loss(window[:-1], window[1:], states)
+        _, states, backward = model.loss(Batch(window[:-1], window[1:]), states)
+        gradients.flat[:] = 0
         backward(gradients)
         adam.update(model.parameters.flat, gradients.flat, 0.02, t)
     return model
@@ -86,7 +88,7 @@ def test_one_stream_is_symbol_after_symbol(model):
     ids = text(2 * WINDOW + 5).astype(np.int64)
     states, nats = model.zero_states(1), 0.0
     for now, following in pairwise(ids):
-        loss, states, _ = model.loss(np.array([[now]]), np.array([[following]]), states)
+        loss, states, _ = model.loss(Batch(np.array([[now]]), np.array([[following]])), states)
         nats += loss
     score = evaluate(model, ids, streams=1)
     assert score.nats_per_symbol == pytest.approx(nats / (len(ids) - 1), rel=0, abs=1e-6)
@@ -228,6 +230,6 @@ def test_the_scores_of_parts_add_up_to_the_wholes(lstm, N, parts):
     """Each part scores some of the streams; together all symbols are scored once."""
     ids = text(N)
     whole = evaluate(lstm, ids)
-    scores = [evaluate(lstm, ids, part=(number, parts)) for number in range(parts)]
+    scores = [evaluate(lstm, ids, share=(number, parts)) for number in range(parts)]
     assert sum(score.predictions for score in scores) == whole.predictions == N - 1
     assert sum(score.nats for score in scores) == pytest.approx(whole.nats, rel=1e-6)

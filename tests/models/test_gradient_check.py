@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from charnn.config import ModelConfig
-from charnn.models import gradcheck, language_model
+from charnn.models import gradient_check, heads
 from charnn.models.gradient_check import check_configuration, check_language_model, named_states
 from charnn.models.language_model import LanguageModel
 from charnn.nn.central_differences import TOLERANCE, Comparison
+from charnn.text.batches import Batch
 
-INPUTS = np.array([[0, 3], [2, 2], [4, 1]])
-TARGETS = np.array([[3, 2], [2, 4], [1, 1]])
+BATCH = Batch(np.array([[0, 3], [2, 2], [4, 1]]), np.array([[3, 2], [2, 4], [1, 1]]))
 
 
 def model_of(dtype: str = "float64", vocab_size: int = 5, **options: object) -> LanguageModel:
@@ -26,9 +26,13 @@ def model_of(dtype: str = "float64", vocab_size: int = 5, **options: object) -> 
 def affine_with(wrong_backward):
     """Return the output layer with another gradient."""
 
-    def affine(x, W, b, buffers):
-        def backward(dy, dW, db):
-            dx, dW[...], db[...] = wrong_backward(dy, x, W)
+    def affine(x, weights, buffers):
+        W, b = weights["W_hy"], weights["b_y"]
+
+        def backward(dy, gradients):
+            dx, dW, db = wrong_backward(dy, x, W)
+            gradients.add("W_hy", lambda out: np.copyto(out, dW))
+            gradients.add("b_y", lambda out: np.copyto(out, db))
             return dx
 
         return x @ W + b, backward
@@ -65,7 +69,7 @@ def test_the_model_is_left_alone() -> None:
     model = model_of()
     states = [tuple(np.full((2, 3), 0.25) for _ in layer) for layer in model.zero_states(2)]
     weights = model.parameters.flat.copy()
-    check_language_model(model, INPUTS, TARGETS, states)
+    check_language_model(model, BATCH, states)
     assert np.array_equal(model.parameters.flat, weights)
     assert all((state == 0.25).all() for layer in states for state in layer)
 
@@ -73,7 +77,7 @@ def test_the_model_is_left_alone() -> None:
 def test_float32_is_checked_in_float64() -> None:
     """A trained model's weights are checked with all the digits that differences need."""
     model = model_of("float32")
-    comparisons = check_language_model(model, INPUTS, TARGETS, model.zero_states(2))
+    comparisons = check_language_model(model, BATCH, model.zero_states(2))
     assert wrong(comparisons) == set()
     assert model.parameters.flat.dtype == np.float32
 
@@ -83,7 +87,7 @@ def test_dropout_is_on() -> None:
     model = model_of(dropout=0.5)
     states = model.zero_states(2)
     numeric = [
-        check_language_model(model, INPUTS, TARGETS, states, dropout_seed=seed)[0].numeric
+        check_language_model(model, BATCH, states, dropout_seed=seed)[0].numeric
         for seed in (None, 1, 2)
     ]
     assert len(set(numeric)) == 3
@@ -93,8 +97,8 @@ def test_without_dropout_the_seed_of_the_masks_does_not_matter() -> None:
     """A model without dropout is the same with any mask's seed."""
     model = model_of()
     states = model.zero_states(2)
-    with_seed = check_language_model(model, INPUTS, TARGETS, states, dropout_seed=5)
-    assert with_seed == check_language_model(model, INPUTS, TARGETS, states)
+    with_seed = check_language_model(model, BATCH, states, dropout_seed=5)
+    assert with_seed == check_language_model(model, BATCH, states)
 
 
 def test_directions() -> None:
@@ -135,7 +139,7 @@ def test_a_wrong_model_is_caught(
     function: str, fault, named: set[str], directional: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault in the output layer's gradient shows in exactly the arrays that it concerns."""
-    monkeypatch.setattr(language_model, function, fault)
+    monkeypatch.setattr(heads, function, fault)
     assert wrong(check_configuration(model_of(), 3, 1, directional)) == named
 
 
@@ -160,7 +164,7 @@ def test_an_initial_state_that_is_not_carried_back(monkeypatch: pytest.MonkeyPat
 def test_gradients_that_are_not_numbers_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """NaN never passes for a small error."""
     monkeypatch.setattr(
-        language_model,
+        heads,
         "affine",
         affine_with(lambda d, x, W: (d @ W.T, x.T @ d, d.sum(axis=0) * np.nan)),
     )
@@ -174,4 +178,4 @@ def test_named_states() -> None:
     names = named_states(model, states)
     assert list(names) == ["layer1/h0", "layer1/c0", "layer2/h0", "layer2/c0"]
     assert names["layer2/c0"] is states[1][1]
-    assert gradcheck.named_states(model_of(cell="gru"), [(1,)]) == {"layer1/h0": 1}
+    assert gradient_check.named_states(model_of(cell="gru"), [(1,)]) == {"layer1/h0": 1}

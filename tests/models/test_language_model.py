@@ -9,11 +9,12 @@ import pytest
 from reference import REFERENCES, language_model
 
 from charnn.config import ModelConfig, TrainingConfig
-from charnn.models import language_model as module
+from charnn.models import stack as module
 from charnn.models.language_model import LanguageModel, adopt_weights, parameter_shapes
 from charnn.nn.buffers import Buffers
 from charnn.nn.optimizers import Adam
 from charnn.nn.parameters import count
+from charnn.text.batches import Batch
 
 V = 11
 SIZES = [(1, None), (2, None), (1, 4), (3, 4)]  # layers, embedding
@@ -71,7 +72,7 @@ def test_loss_is_the_naive_loss(kind, config):
     """The mean loss and the final states are those of one-hot products and `-log softmax`."""
     model = random_model(config)
     (inputs, targets), states = random_ids(5, 3), random_states(model, 3)
-    loss, final, _ = model.loss(inputs, targets, states)
+    loss, final, _ = model.loss(Batch(inputs, targets), states)
     expected, expected_final = language_model(
         REFERENCES[kind].step, model.parameters, inputs, targets, states
     )
@@ -92,7 +93,7 @@ def test_dropout_is_on_the_output_of_each_layer(kind, config, monkeypatch):
         return x * next(unused), None
 
     monkeypatch.setattr(module, "dropout", known_dropout)
-    loss, final, _ = model.loss(inputs, targets, states, random=np.random.default_rng(0))
+    loss, final, _ = model.loss(Batch(inputs, targets), states, random=np.random.default_rng(0))
     expected, expected_final = language_model(
         REFERENCES[kind].step, model.parameters, inputs, targets, states, masks
     )
@@ -106,11 +107,11 @@ def test_dropout_is_off_without_a_generator(cell_options):
     without = random_model(ModelConfig(**cell_options, hidden_size=7, dropout=0.0))
     inputs, targets = random_ids(5, 3)
     states = without.zero_states(3)
-    expected = without.loss(inputs, targets, states)[0]
-    assert with_dropout.loss(inputs, targets, states)[0] == expected
+    expected = without.loss(Batch(inputs, targets), states)[0]
+    assert with_dropout.loss(Batch(inputs, targets), states)[0] == expected
     random = np.random.default_rng(1)
-    assert with_dropout.loss(inputs, targets, states, random=random)[0] != expected
-    assert without.loss(inputs, targets, states, random=random)[0] == expected
+    assert with_dropout.loss(Batch(inputs, targets), states, random=random)[0] != expected
+    assert without.loss(Batch(inputs, targets), states, random=random)[0] == expected
 
 
 def test_sequence_equals_its_chunks(config):
@@ -147,7 +148,7 @@ def test_buffers_change_nothing(config):
         results = []
         for memory in (None, buffers):
             gradients = model.parameters.zeros_like()
-            loss, final, backward = model.loss(inputs, targets, states, buffers=memory)
+            loss, final, backward = model.loss(Batch(inputs, targets), states, buffers=memory)
             d_states = backward(gradients)
             results.append([np.array(loss), gradients.flat, *flat(final), *flat(d_states)])
         assert all(map(np.array_equal, *results))
@@ -162,26 +163,36 @@ def test_carried_states_outlive_the_buffers(config):
     assert all(map(np.array_equal, flat(final), before))
 
 
-def test_gradients_are_replaced(config):
-    """`backward` fills in every gradient: nothing of what was there is left."""
-    model = random_model(config)
+def test_gradients_are_added(config):
+    """`backward` adds to what is there: two calls for a batch give twice the gradient."""
+    model, batch = random_model(config), Batch(*random_ids(5, 3))
     states = random_states(model, 3)
+    once, twice = model.parameters.zeros_like(), model.parameters.zeros_like()
+    model.loss(batch, states)[2](once)
+    for _ in range(2):
+        model.loss(batch, states)[2](twice)
+    np.testing.assert_allclose(twice.flat, 2 * once.flat, rtol=1e-12, atol=1e-15)
 
-    def fill(gradients):
-        model.loss(*random_ids(5, 3), states)[2](gradients)
-        return gradients.flat
 
-    used = model.parameters.zeros_like()
-    used.flat[:] = np.nan
-    np.testing.assert_array_equal(fill(used), fill(model.parameters.zeros_like()))
+def test_backward_is_refused_twice(config):
+    """A second call of a loss's `backward` raises instead of returning other gradients."""
+    model = random_model(config)
+    _, _, backward = model.loss(Batch(*random_ids(5, 3)), model.zero_states(3))
+    backward(model.parameters.zeros_like())
+    with pytest.raises(RuntimeError, match="second time"):
+        backward(model.parameters.zeros_like())
 
 
 class RecordingBuffers(Buffers):
     """Buffers that note the types they were asked for."""
 
-    def __init__(self):
-        super().__init__()
-        self.dtypes = set()
+    def __init__(self, pages=None, dtypes=None):
+        super().__init__(pages)
+        self.dtypes = set() if dtypes is None else dtypes
+
+    def child(self, name):
+        """Return a scope that notes its types, too."""
+        return self._children.setdefault(name, RecordingBuffers(self._pages, self.dtypes))
 
     def array(self, name, shape, dtype):
         """Note the type."""
@@ -198,7 +209,7 @@ def test_one_type_everywhere(config, dtype):
     inputs, targets = random_ids(5, 3)
     initial = model.zero_states(3)
     logits, final, _ = model.logits(inputs, initial, random=random, buffers=buffers)
-    _, _, backward = model.loss(inputs, targets, final, random=random, buffers=buffers)
+    _, _, backward = model.loss(Batch(inputs, targets), final, random=random, buffers=buffers)
     gradients = model.parameters.zeros_like()
     d_states = backward(gradients)
     states = flat(initial) + flat(final) + flat(d_states)
@@ -218,14 +229,14 @@ def test_first_loss_is_ln_v(cell_options, hidden_size, num_layers, embedding_siz
     )
     model = LanguageModel.initialized(config, 65, 1)
     ids = np.random.default_rng(1).integers(0, 65, (65, 16))
-    loss, _, _ = model.loss(ids[:-1], ids[1:], model.zero_states(16))
+    loss, _, _ = model.loss(Batch(ids[:-1], ids[1:]), model.zero_states(16))
     assert loss == pytest.approx(math.log(65), rel=0.05)
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("embedding_size", [None, 8], ids=["one-hot", "embedding"])
 def test_one_batch_can_be_memorised(cell_options, num_layers, embedding_size):
-    """300 updates of Adam bring the loss on one batch of random text below 0.05."""
+    """At most 300 updates of Adam bring the loss on one batch of random text below 0.05."""
     config = ModelConfig(
         **cell_options, hidden_size=24, num_layers=num_layers, embedding_size=embedding_size
     )
@@ -234,12 +245,16 @@ def test_one_batch_can_be_memorised(cell_options, num_layers, embedding_size):
     inputs[0] = range(4)  # streams that begin alike could not be told apart
     states, gradients = model.zero_states(4), model.parameters.zeros_like()
     adam = Adam.fresh(TrainingConfig(), gradients.flat.size, gradients.flat.dtype)
+    losses = []
     for t in range(1, 301):
-        _, _, backward = model.loss(inputs, targets, states)
+        loss, _, backward = model.loss(Batch(inputs, targets), states)
+        losses.append(loss)
         gradients.flat[:] = 0
         backward(gradients)
         adam.update(model.parameters.flat, gradients.flat, 0.01, t)
-    assert model.loss(inputs, targets, states)[0] < 0.05
+        if loss < 0.05:
+            break
+    assert losses[-1] < 0.05
 
 
 @pytest.mark.parametrize("H", [1, 128])
@@ -285,7 +300,7 @@ def test_parameter_shapes_of_an_embedding():
 def test_state_shapes_name_the_states(config):
     """`state_shapes` lists the arrays of `zero_states` in their order, layer by layer."""
     model = random_model(config)
-    shapes = model.state_shapes(3)
+    shapes = model.stack.state_shapes(3)
     states = flat(model.zero_states(3))
     assert list(shapes.values()) == [state.shape for state in states] == [(3, 7)] * len(states)
     assert list(shapes) == [
@@ -305,24 +320,28 @@ def test_equal_seeds_give_equal_models(config):
 
 @pytest.mark.parametrize("recurrent_init", ["orthogonal", "glorot"])
 def test_recurrent_weights_start_as_asked(config, recurrent_init):
-    """`recurrent_init` decides whether each gate's W_hh starts orthogonal."""
+    """`recurrent_init` decides whether each gate's weights from the state start orthogonal."""
     config = ModelConfig(**{**vars(config), "recurrent_init": recurrent_init})
     model = LanguageModel.initialized(config, V, 1, np.float64)
-    for number in range(1, config.num_layers + 1):
-        for W in model.parameters[f"layer{number}/W_hh"]:
+    for name in (name for name in model.parameters if name.endswith("/W_hh")):
+        for W in model.parameters[name]:
             is_orthogonal = np.allclose(W.T @ W, np.eye(7), rtol=0, atol=1e-12)
             assert is_orthogonal == (recurrent_init == "orthogonal")
 
 
-def test_biases_start_at_zero(config):
-    """All biases of a fresh model are 0, but for an LSTM's forget gate."""
+def test_biases_and_gains_start_neutral(config):
+    """What does not decay starts at 0 or, gains and the forget gate's bias, at 1."""
     model = LanguageModel.initialized(config, V, 1)
-    for name, array in model.parameters.items():
-        own = name.rpartition("/")[2]
-        if own.startswith("b_"):
-            gates = [i for i, gate in enumerate(model.cell.gates) if own == "b_h" and gate == "f"]
-            assert (array[gates] == 1).all()
-            assert not np.delete(array, gates, axis=0).any()
+    for name, spec in model.specs.items():
+        array = model.parameters[name]
+        if "gain" in spec.meaning:
+            assert (array == 1).all()
+        elif not spec.decays and spec.axes[0].name == "G":
+            forget = [gate == "f" for gate in model.cell.gates]
+            assert (array[forget] == 1).all()
+            assert not np.delete(array, np.flatnonzero(forget), axis=0).any()
+        elif not spec.decays or "cell state" in spec.meaning:
+            assert not array.any()
         else:
             assert array.all()
 
@@ -373,8 +392,9 @@ def test_unknown_symbols_keep_their_weights(old_and_new):
     else:
         rows = np.s_[:, own_symbols]
         assert np.array_equal(new.parameters["layer1/W_xh"][rows], before["layer1/W_xh"][rows])
-    for name in ("layer1/W_hh", "layer1/b_h", "layer2/W_xh", "layer2/W_hh", "layer2/b_h"):
-        assert np.array_equal(new.parameters[name], old.parameters[name]), name
+    for name, spec in new.specs.items():
+        if spec.symbol_axis is None:
+            assert np.array_equal(new.parameters[name], old.parameters[name]), name
 
 
 def test_no_shared_symbol(old_and_new):
@@ -383,4 +403,4 @@ def test_no_shared_symbol(old_and_new):
     before = new.parameters.astype(np.float64)
     adopt_weights(new, old, {})
     assert np.array_equal(new.parameters["W_hy"], before["W_hy"])
-    assert np.array_equal(new.parameters["layer2/W_hh"], old.parameters["layer2/W_hh"])
+    assert np.array_equal(new.parameters["layer2/W_xh"], old.parameters["layer2/W_xh"])

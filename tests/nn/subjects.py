@@ -12,10 +12,13 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.config import ModelConfig
-from charnn.models.language_model import LanguageModel, LayerStates
-from charnn.nn.cell import Cell, States
+from charnn.models.language_model import LanguageModel
+from charnn.models.stack import LayerStates
+from charnn.nn.cell import Cell
 from charnn.nn.central_differences import TOLERANCE, Comparison, check_gradients
+from charnn.nn.kernels.kernel import States
 from charnn.nn.recurrent import Backward, recurrent
+from charnn.text.batches import Batch
 
 
 def failing(comparisons: list[Comparison]) -> set[str]:
@@ -118,7 +121,7 @@ class Model:
     def loss(self) -> tuple:
         """Return loss, final states and `backward`; dropout draws the same mask each time."""
         random = np.random.default_rng(7)
-        return self.model.loss(self.inputs, self.targets, self.states, random=random)
+        return self.model.loss(Batch(self.inputs, self.targets), self.states, random=random)
 
     def comparisons(self) -> list[Comparison]:
         """Compare all coordinates of the gradients of all parameters and initial states."""
@@ -133,5 +136,5 @@ class Model:
 
     def _named(self, states: LayerStates) -> dict[str, Array]:
         flat = [state for layer in states for state in layer]
-        names = [f"initial {name}" for name in self.model.state_shapes(2)]
+        names = [f"initial {name}" for name in self.model.stack.state_shapes(2)]
         return dict(zip(names, flat, strict=True))

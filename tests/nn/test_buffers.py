@@ -66,3 +66,13 @@ def test_what_is_made_of_arrays_is_made_once():
     ]
     assert buffers.once("others", make, one) == 4
     assert buffers.once("rows", make, one, other) == 5
+
+
+def test_a_child_is_a_scope_of_its_own():
+    """The same name in another scope is other memory; asked for again, a scope is the same."""
+    buffers = Buffers()
+    own = buffers.array("a", (2,), np.float32)
+    child = buffers.child("layer1").array("a", (2,), np.float32)
+    assert not np.shares_memory(own, child)
+    assert not np.shares_memory(child, buffers.child("layer2").array("a", (2,), np.float32))
+    assert buffers.child("layer1").array("a", (2,), np.float32) is child

@@ -1,4 +1,4 @@
-"""The check of gradients itself, on functions whose gradient is known (charnn.nn.central_differences)."""
+"""The check of gradients itself, on functions whose gradient is known."""
 
 from __future__ import annotations
 

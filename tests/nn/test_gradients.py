@@ -12,6 +12,7 @@ from charnn.nn.buffers import Buffers
 from charnn.nn.central_differences import TOLERANCE, check_gradients
 from charnn.nn.layers import affine, dropout, embed, project, project_one_hot
 from charnn.nn.losses import cross_entropy
+from charnn.nn.parameters import Gradients
 from charnn.nn.products import worth_blocks
 from charnn.nn.recurrent import step
 
@@ -112,13 +113,14 @@ def test_affine(random):
     """Gradients of x, W and b of the output layer."""
     x, W, b = (random.standard_normal(shape) for shape in [(3, 4), (4, 5), (5,)])
     dy = random.standard_normal((3, 5))
-    dW, db = np.empty_like(W), np.empty_like(b)
-    dx = affine(x, W, b)[1](dy, dW, db)
+    weights = {"W_hy": W, "b_y": b}
+    gradients = {name: np.zeros_like(weight) for name, weight in weights.items()}
+    dx = affine(x, weights, Buffers())[1](dy, Gradients(gradients))
 
     def value():
-        return float((affine(x, W, b)[0] * dy).sum())
+        return float((affine(x, weights, Buffers())[0] * dy).sum())
 
-    comparisons = check_gradients(value, {"x": x, "W": W, "b": b}, {"x": dx, "W": dW, "b": db})
+    comparisons = check_gradients(value, {"x": x, **weights}, {"x": dx, **gradients})
     assert failing(comparisons) == set()
 
 
@@ -144,12 +146,12 @@ def test_project(random, H):
     da = random.standard_normal((G, T, B, H))
 
     def value():
-        a, _ = project(x, W_xh, b_h, Buffers())
+        a, _ = project(x, {"W_xh": W_xh, "b_h": b_h}, Buffers(), Buffers())
         return float((a.swapaxes(0, 1) * da).sum())
 
     gradients = {"W_xh": np.zeros_like(W_xh), "b_h": np.zeros_like(b_h)}
-    _, backward = project(x, W_xh, b_h, Buffers())
-    gradients["x"] = backward(da, gradients)
+    _, backward = project(x, {"W_xh": W_xh, "b_h": b_h}, Buffers(), Buffers())
+    gradients["x"] = backward(da, Gradients(gradients))
     assert failing(check_gradients(value, {"x": x, "W_xh": W_xh, "b_h": b_h}, gradients)) == set()
 
 
@@ -160,12 +162,12 @@ def test_project_one_hot(random):
     da = random.standard_normal((G, *IDS.shape, H))
 
     def value():
-        a, _ = project_one_hot(IDS, W_xh, b_h, Buffers())
+        a, _ = project_one_hot(IDS, {"W_xh": W_xh, "b_h": b_h}, Buffers())
         return float((a.swapaxes(0, 1) * da).sum())
 
     gradients = {"W_xh": np.zeros_like(W_xh), "b_h": np.zeros_like(b_h)}
-    _, backward = project_one_hot(IDS, W_xh, b_h, Buffers())
-    backward(da, gradients)
+    _, backward = project_one_hot(IDS, {"W_xh": W_xh, "b_h": b_h}, Buffers())
+    backward(da, Gradients(gradients))
     assert failing(check_gradients(value, {"W_xh": W_xh, "b_h": b_h}, gradients)) == set()
 
 
@@ -174,7 +176,7 @@ def test_embed(random):
     E, dx = random.standard_normal((5, 4)), random.standard_normal((*IDS.shape, 4))
     gradients = {"E": np.zeros_like(E)}
     _, backward = embed(IDS, E)
-    backward(dx, gradients)
+    backward(dx, Gradients(gradients))
     comparisons = check_gradients(lambda: float((embed(IDS, E)[0] * dx).sum()), {"E": E}, gradients)
     assert failing(comparisons) == set()
 
@@ -188,9 +190,10 @@ def test_one_hot_gather_is_the_product_with_one_hot_vectors(random):
     picked, multiplied = (
         {name: np.zeros_like(weight) for name, weight in weights.items()} for _ in range(2)
     )
-    a_picked, backward_picked = project_one_hot(IDS, W_xh, b_h, Buffers())
-    a_multiplied, backward_multiplied = project(np.eye(V)[IDS], W_xh, b_h, Buffers())
-    backward_picked(da, picked)
-    backward_multiplied(da, multiplied)
+    a_picked, backward_picked = project_one_hot(IDS, weights, Buffers())
+    x = np.eye(V)[IDS]
+    a_multiplied, backward_multiplied = project(x, weights, Buffers(), Buffers())
+    backward_picked(da, Gradients(picked))
+    backward_multiplied(da, Gradients(multiplied))
     assert max_error(a_picked, a_multiplied) < 1e-14
     assert max_error(picked["W_xh"], multiplied["W_xh"]) < 1e-14

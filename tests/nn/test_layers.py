@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from charnn.models.inputs import Embedding, OneHot
 from charnn.nn.buffers import Buffers
-from charnn.nn.layers import affine, dropout, embed, project, project_ids, sums_by_symbol
+from charnn.nn.layers import affine, dropout, embed, project, sums_by_symbol
 
 IDS = np.array([[0, 3, 3], [3, 1, 0]])
 
@@ -20,23 +21,24 @@ def random():
 def test_project_is_a_product_for_each_gate(random):
     """`a[t, g] = x[t] W_xh[g] + b_h[g]`, all sizes different."""
     x, W, b = (random.standard_normal(shape) for shape in [(2, 3, 5), (4, 5, 7), (4, 7)])
-    a, _ = project(x, W, b, Buffers())
+    a, _ = project(x, {"W_xh": W, "b_h": b}, Buffers(), Buffers())
     expected = np.array([[x_t @ W_g + b_g for W_g, b_g in zip(W, b, strict=True)] for x_t in x])
     np.testing.assert_allclose(a, expected, rtol=0, atol=1e-14)
 
 
-def test_project_ids_embeds_where_there_is_an_embedding(random):
-    """With `E` among the weights, a symbol's share is `E[id] W_xh + b_h`."""
+def test_an_embedding_projects_rows_of_its_table(random):
+    """A symbol's share is `E[id] W_xh + b_h`."""
     E, W, b = (random.standard_normal(shape) for shape in [(4, 5), (2, 5, 7), (2, 7)])
-    a, _ = project_ids(IDS, {"E": E, "W_xh": W, "b_h": b}, Buffers())
+    layer = {"W_xh": W, "b_h": b}
+    a, _ = Embedding(4, 5).project(IDS, {"E": E}, layer, Buffers(), Buffers())
     expected = np.einsum("tbv,vd,gdh->tgbh", np.eye(4)[IDS], E, W) + b[:, None]
     np.testing.assert_allclose(a, expected, rtol=0, atol=1e-13)
 
 
-def test_project_ids_is_one_hot_without_an_embedding(random):
-    """Without `E`, a symbol's share is `one_hot(id) W_xh + b_h`."""
+def test_one_hot_symbols_pick_rows(random):
+    """A symbol's share is `one_hot(id) W_xh + b_h`."""
     W, b = random.standard_normal((2, 4, 7)), random.standard_normal((2, 7))
-    a, _ = project_ids(IDS, {"W_xh": W, "b_h": b}, Buffers())
+    a, _ = OneHot(4).project(IDS, {}, {"W_xh": W, "b_h": b}, Buffers(), Buffers())
     expected = np.einsum("tbv,gvh->tgbh", np.eye(4)[IDS], W) + b[:, None]
     np.testing.assert_allclose(a, expected, rtol=0, atol=1e-14)
 
@@ -62,7 +64,8 @@ def test_affine_is_a_product(random):
     """`y = x W + b`."""
     x, W, b = (random.standard_normal(shape) for shape in [(3, 4), (4, 5), (5,)])
     expected = np.einsum("nh,hv->nv", x, W) + b
-    np.testing.assert_allclose(affine(x, W, b)[0], expected, rtol=0, atol=1e-14)
+    y, _ = affine(x, {"W_hy": W, "b_y": b}, Buffers())
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -103,3 +106,21 @@ def test_dropout_masks_follow_the_generator():
     assert np.array_equal(first, again)
     assert not np.array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+def test_a_cell_without_a_bias_of_the_input_gets_none(random):
+    """Where there is no `b_h`, dense and one-hot input are the product alone."""
+    x, W = random.standard_normal((2, 3, 5)), random.standard_normal((4, 5, 7))
+    a, _ = project(x, {"W_xh": W}, Buffers(), Buffers())
+    np.testing.assert_allclose(a, np.einsum("tbd,gdh->tgbh", x, W), rtol=0, atol=1e-14)
+    a, _ = OneHot(5).project(IDS, {}, {"W_xh": W}, Buffers(), Buffers())
+    expected = np.einsum("tbv,gvh->tgbh", np.eye(5)[IDS], W)
+    np.testing.assert_allclose(a, expected, rtol=0, atol=1e-14)
+
+
+def test_dropout_is_differentiated_once(random):
+    """The gradient of dropout uses up the mask, so a second call is refused."""
+    _, backward = dropout(np.ones((2, 3)), 0.5, random, Buffers())
+    backward(np.ones((2, 3)))
+    with pytest.raises(RuntimeError, match="second time"):
+        backward(np.ones((2, 3)))

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from charnn.nn.parameters import Parameters, count
+from charnn.nn.initializers import ones, zeros
+from charnn.nn.parameters import (
+    Axis,
+    Gradients,
+    Parameters,
+    ParameterSpec,
+    count,
+    decaying,
+    formula,
+    shapes_of,
+)
 
 SHAPES = {"layer1/W": (2, 3), "layer1/b": (3,), "layer10/W": (4,), "b_y": (1, 1)}
 
@@ -37,7 +49,7 @@ def test_fresh_parameters_are_zeros_in_float32():
 @pytest.mark.parametrize("shape", [(13,), (15,), (2, 7)])
 def test_vector_of_another_size_is_refused(shape):
     """A vector that the shapes do not fill exactly is an error that names both sizes."""
-    with pytest.raises(ValueError, match=r"the shapes need \(14,\)"):
+    with pytest.raises(ValueError, match=r"but the shapes need \(14,\)"):
         Parameters(SHAPES, flat=np.zeros(shape))
 
 
@@ -76,3 +88,104 @@ def test_count_is_the_size():
     """`count` adds up the shapes without allocating."""
     assert count(SHAPES) == Parameters(SHAPES).flat.size == 14
     assert count({}) == 0
+
+
+G, H, V = Axis("G", 4), Axis("H", 3), Axis("V", 5)
+SPECS = {
+    "W_xh": ParameterSpec((G, V, H), ones, "from the input"),
+    "W_hh": ParameterSpec((G, H, H), ones, "from the state before"),
+    "b_h": ParameterSpec((G, H), zeros, "bias", decays=False),
+    "b_hn": ParameterSpec((H,), zeros, "another bias", decays=False),
+}
+
+
+def test_a_spec_knows_its_shape_and_its_symbols():
+    """The shape are the axes' sizes; the axis of the symbols is the one called V."""
+    assert SPECS["W_xh"].shape == (4, 5, 3)
+    assert [spec.symbol_axis for spec in SPECS.values()] == [1, None, None, None]
+
+
+def test_parameters_start_as_their_specs_say():
+    """Each array is filled by its own start, in the order of the specs, from one generator."""
+    drawn = []
+
+    def start(out, random):
+        out[...] = random.integers(100)
+        drawn.append(out.flat[0])
+
+    specs = {name: ParameterSpec((H,), start, "") for name in "ba"}
+    parameters = Parameters.started(specs, np.random.default_rng(1), np.float64)
+    assert [parameters[name][0] for name in "ba"] == drawn
+    assert drawn == list(np.random.default_rng(1).integers(100, size=2))
+
+
+def test_decaying_is_one_where_weight_decay_applies():
+    """The vector lies like the parameters: 1 for weights, 0 for biases and gains."""
+    assert decaying(SPECS).tolist() == [1] * (60 + 36) + [0] * (12 + 3)
+
+
+@pytest.mark.parametrize(
+    ("specs", "expected"),
+    [
+        (SPECS, "4(H^2 + H V + H) + H"),
+        ({"W": SPECS["W_hh"], "U": SPECS["W_hh"], "b": SPECS["b_h"]}, "4(2 H^2 + H)"),
+        (
+            {"W_hy": ParameterSpec((H, V), ones, ""), "b_y": ParameterSpec((V,), zeros, "")},
+            "H V + V",
+        ),
+        ({"E": ParameterSpec((V, Axis("D", 2)), ones, "")}, "V D"),
+        ({"W": ParameterSpec((Axis("G", 1), H, H), ones, "")}, "(H^2)"),
+    ],
+    ids=["with a bias beside", "squares counted", "a head", "an embedding", "one gate"],
+)
+def test_formula(specs, expected):
+    """What is there for each gate stands in brackets, squares first."""
+    assert formula(specs) == expected
+
+
+def test_formula_counts_every_parameter(cell):
+    """Evaluated, each cell's formula gives the number of its parameters."""
+    specs = cell.parameters(V, 3)
+    text = re.sub(r"(?<=[\dHVD)]) (?=[HVD(])|(?<=\d)(?=\()", "*", formula(specs).replace("^", "**"))
+    assert re.fullmatch(r"[\dHVD()+* ]+", text)
+    assert eval(text, {"H": 3, "V": 5}) == count(shapes_of(specs))  # noqa: S307
+
+
+class TestGradients:
+    """Sums of gradients: added, begun anew, and zero where nothing was added."""
+
+    def test_additions_add_up(self):
+        """Gradients are added to what the arrays hold."""
+        gradients = Gradients({"W": np.full(2, 1.0)})
+        for value in (2.0, 4.0):
+            gradients.add("W", lambda out, value=value: np.copyto(out, value))
+        assert gradients.arrays["W"].tolist() == [7, 7]
+
+    def test_the_first_addition_after_clearing_replaces(self):
+        """After `clear` sums begin at zero, whatever was there, and the next addition adds."""
+        gradients = Gradients({"W": np.full(2, np.nan)})
+        gradients.clear()
+        gradients.add("W", lambda out: np.copyto(out, 2.0))
+        gradients.add("W", lambda out: np.copyto(out, 3.0))
+        assert gradients.arrays["W"].tolist() == [5, 5]
+
+    def test_what_was_not_added_to_is_zero_when_settled(self):
+        """`settle` zeroes the arrays without an addition, and no others."""
+        gradients = Gradients({"W": np.full(2, 9.0), "b": np.full(2, 9.0)})
+        gradients.clear()
+        gradients.add("b", lambda out: np.copyto(out, 3.0))
+        gradients.settle()
+        assert {name: array.tolist() for name, array in gradients.arrays.items()} == {
+            "W": [0, 0],
+            "b": [3, 3],
+        }
+
+    def test_a_group_adds_under_its_prefix(self):
+        """A layer adds by its own names, and groups share what was cleared."""
+        arrays = {"layer1/W": np.ones(1), "layer2/W": np.ones(1)}
+        gradients = Gradients(arrays)
+        gradients.clear()
+        gradients.group("layer2").add("W", lambda out: np.copyto(out, 5.0))
+        gradients.group("layer2").add("W", lambda out: np.copyto(out, 1.0))
+        gradients.settle()
+        assert [array.tolist() for array in arrays.values()] == [[0], [6]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -71,7 +73,8 @@ def test_nothing_is_cut_where_blas_has_no_kernel_for_blocks(monkeypatch):
 def test_which_blas_has_a_kernel_for_small_products(monkeypatch, architecture, expected):
     """OpenBLAS on a processor with AVX-512; other libraries name no architecture."""
     library = {} if architecture is None else {"architecture": architecture}
-    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: [{"internal_api": "x"}, library])
+    found = SimpleNamespace(info=lambda: [{"internal_api": "x"}, library])
+    monkeypatch.setattr("charnn.nn.blas._libraries", lambda: found)
     has_small_kernel.cache_clear()
     try:
         assert has_small_kernel() is expected
@@ -105,7 +108,7 @@ class TestBlockedWeights:
         """`out[g] = x W[g]`, and `out[g] = x[g] W[g]` with an x of its own for each gate."""
         random = np.random.default_rng(2)
         x = random.standard_normal((len(W[gates]), rows, inner) if own_x else (rows, inner))
-        weights, expected = BlockedWeights(W, rows), x @ W[gates]
+        weights, expected = BlockedWeights(W, rows, Buffers()), x @ W[gates]
         out = np.empty_like(expected)
         multiply = weights.products(out, gates) if own_x else weights.product(out, gates)
         for _ in range(3):
@@ -121,7 +124,7 @@ def test_product_over_time(rows, inner, columns):
     W, x = random.standard_normal((3, inner, columns)), random.standard_normal((2, rows, inner))
     expected = np.array([[x_t @ W_g for W_g in W] for x_t in x])
     out = np.full_like(expected, np.nan)
-    BlockedWeights(W, rows).product_over_time(x, out)
+    BlockedWeights(W, rows, Buffers()).product_over_time(x, out)
     np.testing.assert_allclose(out, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
@@ -147,7 +150,7 @@ def test_large_weights_are_read_there_and_back(monkeypatch, own_x):
 
     monkeypatch.setattr("charnn.nn.products.CACHE", W.nbytes - 1)
     monkeypatch.setattr("charnn.nn.products.np.matmul", matmul)
-    weights, out = BlockedWeights(W, 2), np.empty((3, 2, 7))
+    weights, out = BlockedWeights(W, 2, Buffers()), np.empty((3, 2, 7))
     multiply = weights.products(out) if own_x else weights.product(out)
     for _ in range(3):
         multiply(np.ones((3, 2, 5)) if own_x else np.ones((2, 5)))
@@ -171,7 +174,7 @@ def test_vector_times_the_weights_of_gates(gates):
     """One row times the weights of all gates, or of some."""
     random = np.random.default_rng(1)
     W, x = random.standard_normal((3, 5, 7)), random.standard_normal((1, 5))
-    weights = VectorWeights(W)
+    weights = VectorWeights(W, Buffers())
     out = np.full((3, 1, 7), np.nan)
     weights.product(out[gates], gates)(x)
     np.testing.assert_allclose(out[gates], x @ W[gates], rtol=0, atol=1e-14)
@@ -182,7 +185,7 @@ def test_threads_do_not_change_a_vectors_product(size):
     """Each number of a matrix-vector product is summed by one thread, so its bits are the same."""
     D, N = size
     random = np.random.default_rng(1)
-    W = VectorWeights(random.standard_normal((4, D, N // 4)).astype(np.float32))
+    W = VectorWeights(random.standard_normal((4, D, N // 4)).astype(np.float32), Buffers())
     x = random.standard_normal((1, D)).astype(np.float32)
     results = []
     for threads in (1, 2):

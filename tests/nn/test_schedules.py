@@ -20,7 +20,10 @@ every_schedule = pytest.mark.parametrize("name", SCHEDULES)
 def course(total: int, reductions: int = 0, **options: Any) -> list[float]:
     """Return the learning rates of all updates of a run, and of one more."""
     config = TrainingConfig(**{"learning_rate": 2.0, "warmup_steps": 0} | options)
-    return [learning_rate(config, update, total, reductions) for update in range(total + 1)]
+    return [
+        learning_rate(SCHEDULES[config.lr_schedule], config, update, total, reductions)
+        for update in range(total + 1)
+    ]
 
 
 @every_schedule
