@@ -23,7 +23,7 @@ from torch_twin import (
 )
 
 from charnn.arrays import Array
-from charnn.text.batches import Streams
+from charnn.text.batches import Batch, Streams
 
 pytestmark = pytest.mark.parity
 
@@ -42,14 +42,14 @@ def relative_difference(ours: Array, theirs: Array) -> float:
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
-def first_window() -> tuple[Array, Array, torch.Tensor, torch.Tensor]:
-    """Return the inputs and targets of a random text's first window, for charnn and PyTorch."""
+def first_window() -> tuple[Batch, torch.Tensor, torch.Tensor]:
+    """Return a random text's first window for charnn, and its inputs and targets for PyTorch."""
     ids = random_text(B * T + 1)
-    inputs, targets = Streams(ids, B, T).window(0)
+    batch = Streams(ids, B, T).batch(0)
     _, torch_inputs, torch_targets = next(torch_windows(ids))
-    assert np.array_equal(inputs, torch_inputs)
-    assert np.array_equal(targets, torch_targets)
-    return inputs, targets, torch_inputs, torch_targets
+    assert np.array_equal(batch.inputs, torch_inputs)
+    assert np.array_equal(batch.targets, torch_targets)
+    return batch, torch_inputs, torch_targets
 
 
 @TYPES
@@ -60,8 +60,8 @@ def test_logits_and_states(cell: str, layers: int, embedding: int | None, dtype:
     """From any states, a window's logits and the states after it are PyTorch's."""
     model = random_model(cell, layers, dtype, embedding)
     states = random_states(model)
-    inputs, _, torch_inputs, _ = first_window()
-    logits, final, _ = model.logits(inputs, states)
+    batch, torch_inputs, _ = first_window()
+    logits, final, _ = model.logits(batch.inputs, states)
     torch_logits, torch_final = Twin(model)(torch_inputs, to_torch(states))
     assert logits.dtype == dtype
     assert np.abs(logits - torch_logits.detach().numpy()).max() <= LOGITS[dtype]
@@ -77,9 +77,9 @@ def test_gradients(cell: str, layers: int, embedding: int | None, dtype: type) -
     """The gradients of the loss by every weight and every initial state are PyTorch's."""
     model = random_model(cell, layers, dtype, embedding)
     states = random_states(model)
-    inputs, targets, torch_inputs, torch_targets = first_window()
+    batch, torch_inputs, torch_targets = first_window()
     gradients = model.parameters.zeros_like()
-    loss, _, backward = model.loss(inputs, targets, states)
+    loss, _, backward = model.loss(batch, states)
     d_states = backward(gradients)
 
     twin, state = Twin(model), to_torch(states)
@@ -108,10 +108,10 @@ def test_carried_states(cell: str, layers: int) -> None:
     for number, (_, torch_inputs, torch_targets) in zip(
         range(windows), torch_windows(ids), strict=False
     ):
-        inputs, targets = streams.window(number)
+        batch = streams.batch(number)
         gradients = model.parameters.zeros_like()
-        logits, _, _ = model.logits(inputs, states)
-        _, states, backward = model.loss(inputs, targets, states)
+        logits, _, _ = model.logits(batch.inputs, states)
+        _, states, backward = model.loss(batch, states)
         backward(gradients)
 
         twin.zero_grad()

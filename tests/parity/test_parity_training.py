@@ -29,7 +29,7 @@ from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Streams
 from charnn.text.corpus import read_corpus
 from charnn.training.events import Evaluation, Step
-from charnn.training.trainer import Trainer
+from charnn.training.setup import prepared
 
 pytestmark = pytest.mark.parity
 
@@ -74,12 +74,11 @@ def charnn_training(
     optimizer = OPTIMIZERS[config.optimizer].fresh(config, flat.size, flat.dtype)
     losses, norms = [], []
     for update in range(UPDATES):
-        window = update % source.count
+        window = update % streams.count
         if window == 0:
             states = model.zero_states(B)
-        inputs, targets = streams.window(window)
         gradients.flat[:] = 0
-        loss, states, backward = model.loss(inputs, targets, states, buffers=buffers)
+        loss, states, backward = model.loss(streams.batch(window), states, buffers=buffers)
         backward(gradients)
         norms.append(clip_by_global_norm(gradients.flat, config.clip_norm))
         optimizer.update(flat, gradients.flat, config.learning_rate, update + 1)
@@ -132,10 +131,13 @@ def test_losses_with_an_embedding(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_trainer_itself(cell: str, tmp_path: Path) -> None:
-    """`Trainer` on a text file makes PyTorch's losses, and then has its validation loss."""
+    """`Trainer` on a text file makes PyTorch's losses, and then has its validation loss.
+
+    Weight decay is on, in PyTorch for all parameters but the biases.
+    """
     path = tmp_path / "text.txt"
     path.write_text("".join("abcdefghijk"[symbol] for symbol in random_text(2_000)))
-    training = training_config("adam", CLIP_NORM)
+    training = training_config("adamw", CLIP_NORM, weight_decay=0.05)
     config = Config(training=training).replace(
         cell=cell,
         num_layers=2,
@@ -149,8 +151,8 @@ def test_the_trainer_itself(cell: str, tmp_path: Path) -> None:
     assert len(corpus.vocabulary) == V
     model = LanguageModel.initialized(config.model, V, seed=7)
     twin = Twin(model)
-    events = list(Trainer(config, corpus, model).run())
-    losses, _ = torch_training(twin, corpus.train, training, UPDATES)
+    events = list(prepared(config, corpus, model=model).run())
+    losses, _ = torch_training(twin, corpus.train, training, UPDATES, biases_decay=False)
     ours = [event.loss for event in events if isinstance(event, Step)]
     (val_loss,) = [event.val_loss for event in events if isinstance(event, Evaluation)]
     assert len(ours) == UPDATES

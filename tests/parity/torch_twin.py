@@ -22,18 +22,18 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from charnn import registry
 from charnn.arrays import Array
 from charnn.config import ModelConfig, TrainingConfig
-from charnn.models.language_model import LanguageModel, LayerStates, parameter_shapes
+from charnn.models.language_model import LanguageModel, parameter_shapes
+from charnn.models.stack import LayerStates
 from charnn.nn.parameters import Parameters
 
 torch.set_num_threads(1)
 
 T, B, V, H, D = 12, 4, 11, 16, 7  # all different; D is the embedding's width
-CELLS = ("rnn", "lstm", "gru")
-
-LAYERS = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
-TORCH_GATES = {"rnn": "h", "lstm": "ifgo", "gru": "rzn"}
+PEERS = {name: cell.peer for name, cell in registry.CELLS.items() if cell.peer is not None}
+CELLS = tuple(PEERS)
 
 State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 
@@ -54,7 +54,7 @@ class Share(NamedTuple):
 
 
 class Twin(torch.nn.Module):
-    """`nn.RNN`, `nn.LSTM` or `nn.GRU` and `nn.Linear` on one-hot vectors or an `nn.Embedding`."""
+    """The cell's peer (`nn.LSTM`, say) and `nn.Linear` on one-hot vectors or an `nn.Embedding`."""
 
     def __init__(self, model: LanguageModel) -> None:
         """Take over a charnn model's weights."""
@@ -64,7 +64,9 @@ class Twin(torch.nn.Module):
         dtype = torch.float64 if model.parameters.flat.dtype == np.float64 else torch.float32
         width = config.embedding_size
         self.embedding = None if width is None else torch.nn.Embedding(V, width, dtype=dtype)
-        self.recurrent = LAYERS[config.cell](width or V, H, config.num_layers, dtype=dtype)
+        self.peer = PEERS[config.cell]
+        layer = getattr(torch.nn, self.peer.layer)
+        self.recurrent = layer(width or V, H, config.num_layers, dtype=dtype)
         self.output = torch.nn.Linear(H, V, dtype=dtype)
         self._freeze_redundant_biases()
         self.load(model.parameters)
@@ -106,7 +108,7 @@ class Twin(torch.nn.Module):
             name = f"layer{layer + 1}"
             for number, gate in enumerate(self.model.cell.gates):
                 rows = self._rows(gate)
-                sign = -1 if (config.cell, gate) == ("gru", "z") else 1
+                sign = -1 if gate in self.peer.negated else 1
                 for own, theirs in (
                     ("W_xh", "weight_ih"),
                     ("W_hh", "weight_hh"),
@@ -114,15 +116,22 @@ class Twin(torch.nn.Module):
                 ):
                     tensor = getattr(self.recurrent, f"{theirs}_l{layer}")
                     yield Share(f"{name}/{own}", number, tensor, rows, sign)
-            if config.cell == "gru":
+            for gate in self._biases_after():
                 tensor = getattr(self.recurrent, f"bias_hh_l{layer}")
-                yield Share(f"{name}/b_hn", ..., tensor, self._rows("n"))
+                yield Share(f"{name}/b_h{gate}", ..., tensor, self._rows(gate))
         yield Share("W_hy", ..., self.output.weight)
         yield Share("b_y", ..., self.output.bias)
 
     def _rows(self, gate: str) -> slice:
-        start = TORCH_GATES[self.model.config.cell].index(gate) * H
+        start = self.peer.gates.index(gate) * H
         return slice(start, start + H)
+
+    def _biases_after(self) -> list[str]:
+        """Return the gates with a bias of their own on the recurrent product, as PyTorch has it."""
+        shapes = self.model.cell.shapes(V, H)
+        return [
+            gate for gate in self.peer.gates if len(self.peer.gates) > 1 and f"b_h{gate}" in shapes
+        ]
 
     def _collect(self, *, gradients: bool) -> Parameters:
         collected = self.model.parameters.zeros_like()
@@ -137,8 +146,8 @@ class Twin(torch.nn.Module):
         for layer in range(self.model.config.num_layers):
             bias = getattr(self.recurrent, f"bias_hh_l{layer}")
             mask = torch.zeros_like(bias)
-            if self.model.config.cell == "gru":
-                mask[self._rows("n")] = 1
+            for gate in self._biases_after():
+                mask[self._rows(gate)] = 1
             yield bias, mask
 
     def _freeze_redundant_biases(self) -> None:
@@ -225,7 +234,9 @@ def torch_windows(ids: Array) -> Iterator[tuple[bool, torch.Tensor, torch.Tensor
             yield number == 0, window, shifted
 
 
-def torch_optimizer(twin: Twin, config: TrainingConfig) -> torch.optim.Optimizer:
+def torch_optimizer(
+    twin: Twin, config: TrainingConfig, biases_decay: bool
+) -> torch.optim.Optimizer:
     """Return PyTorch's optimiser; what is not named here has its default in both libraries."""
     optim = torch.optim
     rule = {
@@ -239,14 +250,18 @@ def torch_optimizer(twin: Twin, config: TrainingConfig) -> torch.optim.Optimizer
     options = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     if config.optimizer == "momentum":
         options["momentum"] = 0.9  # PyTorch's default is none
-    return rule(twin.parameters(), **options)
+    if biases_decay:
+        return rule(twin.parameters(), **options)
+    biases = [p for name, p in twin.named_parameters() if "bias" in name]
+    others = [p for name, p in twin.named_parameters() if "bias" not in name]
+    return rule([{"params": others}, {"params": biases, "weight_decay": 0.0}], **options)
 
 
 def torch_training(
-    twin: Twin, ids: Array, config: TrainingConfig, updates: int
+    twin: Twin, ids: Array, config: TrainingConfig, updates: int, biases_decay: bool = True
 ) -> tuple[list[float], list[float]]:
     """Train the twin by truncated backpropagation; return each update's loss and gradient norm."""
-    optimizer = torch_optimizer(twin, config)
+    optimizer = torch_optimizer(twin, config, biases_decay)
     losses, norms = [], []
     state = None
     for _, (beginning, inputs, targets) in zip(range(updates), torch_windows(ids), strict=False):
