@@ -129,9 +129,7 @@ class Twin(torch.nn.Module):
     def _biases_after(self) -> list[str]:
         """Return the gates with a bias of their own on the recurrent product, as PyTorch has it."""
         shapes = self.model.cell.shapes(V, H)
-        return [
-            gate for gate in self.peer.gates if len(self.peer.gates) > 1 and f"b_h{gate}" in shapes
-        ]
+        return [gate for gate in self.peer.gates if f"b_h{gate}" in shapes]
 
     def _collect(self, *, gradients: bool) -> Parameters:
         collected = self.model.parameters.zeros_like()
