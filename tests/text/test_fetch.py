@@ -260,7 +260,7 @@ def test_it_is_there_already(server: Server) -> None:
     Path("tinyshakespeare.txt").write_bytes(CONTENT)
     result = command()
     assert result.exit_code == 0
-    assert "is there already" in result.stderr
+    assert "already there" in result.stderr
     assert server.asked == []
 
 
