@@ -122,7 +122,7 @@ class TrainingConfig(Section):
     seed: int = option(1, "Seed of all random numbers.", minimum=0, maximum=2**63 - 1)
     state_reset: float = option(
         0.0,
-        "Probability that a window starts from a zero state, as the beginning of a text does.",
+        "Probability that a stream starts a window from a zero state, as at a text's beginning.",
         minimum=0,
         below=1,
     )
