@@ -83,7 +83,7 @@ def command(
     charnn train sonnets.txt --init-from runs/bard
 
     The first Ctrl-C finishes the update, saves the run and ends; --resume continues it later. A
-    second Ctrl-C ends at once.
+    second Ctrl-C ends at once, without saving.
     """
     from charnn.cli.console import progress_bar
     from charnn.cli.reporters import make_reporter
@@ -102,10 +102,8 @@ def command(
     elif corpus:
         config = Config.from_values(values)
         files = TextFiles(corpus, config.data.encoding)
-        passes = (
-            None if files.size is None else 2 * files.size
-        )  # to count characters, and to encode
-        with progress_bar("reading the text", passes, quiet or as_json) as files.advance:
+        total = None if files.size is None else 2 * files.size  # it is counted, then encoded
+        with progress_bar("reading the text", total, quiet or as_json) as files.advance:
             run = new_run(
                 files,
                 config,

@@ -81,7 +81,7 @@ def sample_ids(
     prime: Array,
     random: np.random.Generator | None = None,
 ) -> Iterator[Array]:
-    """Yield the ids (num,) of the next symbol of each of `options.num` samples, over and over.
+    """Yield, step by step, the ids (num,) of the next symbol of each of `options.num` samples.
 
     The model first reads `prime` (P,). If that is empty, it reads a newline or, if the vocabulary
     has none, a symbol drawn uniformly. The unknown symbol is never drawn. `random` replaces the

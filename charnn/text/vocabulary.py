@@ -39,7 +39,7 @@ class Vocabulary:
     tokens: str = "characters"
 
     def __post_init__(self) -> None:
-        """Check that the symbols are sorted and not empty. Raises VocabularyError."""
+        """Check that there are symbols, sorted and all different. Raises VocabularyError."""
         if not self.symbols:
             raise VocabularyError("a vocabulary needs at least one symbol; this one has none.")
         if any(a >= b for a, b in zip(self.symbols, self.symbols[1:], strict=False)):
@@ -89,7 +89,7 @@ class Vocabulary:
 
     @property
     def unit(self) -> str:
-        """The unit of a loss's denominator: `char` or `byte`."""
+        """What a loss is given per: `char` or `byte`."""
         return "byte" if self.tokens == "bytes" else "char"
 
     @cached_property
@@ -170,7 +170,7 @@ class Vocabulary:
                 return cls.of_bytes()
             case {"tokens": "characters", "unknown": bool(unknown), "symbols": str(symbols)}:
                 return cls(symbols, unknown)
-        raise VocabularyError("it is not a vocabulary; `charnn vocab --out` writes one.")
+        raise VocabularyError("it does not hold a vocabulary; `charnn vocab --out` writes one.")
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:

@@ -369,14 +369,14 @@ def test_a_vocabulary_file_must_hold_a_vocabulary(tmp_path: Path, change: dict[s
     """A key of the wrong type or value is refused, with how to make a proper file."""
     content = json.dumps(Vocabulary("ab").to_json() | change)
     message = file_refusal(tmp_path / "v.json", content)
-    assert message.endswith(": it is not a vocabulary; `charnn vocab --out` writes one.")
+    assert message.endswith(": it does not hold a vocabulary; `charnn vocab --out` writes one.")
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "1", "null", '"abc"', '{"symbols": "ab"}'])
 def test_other_json_is_no_vocabulary(tmp_path: Path, content: str) -> None:
     """JSON without the keys of a vocabulary is refused."""
     message = file_refusal(tmp_path / "v.json", content)
-    assert message.endswith(": it is not a vocabulary; `charnn vocab --out` writes one.")
+    assert message.endswith(": it does not hold a vocabulary; `charnn vocab --out` writes one.")
 
 
 @pytest.mark.parametrize(
