@@ -140,11 +140,13 @@ class TrainingConfig(Section):
         "Weight decay: decoupled with AdamW, added to the gradient with other optimisers.",
         minimum=0,
     )
-    average: float | None = option(
+    ema_decay: float | None = option(
         None,
-        "Decay rate of a moving average of the weights, used to evaluate and sample (none: off).",
+        "Decay rate of an exponential moving average of the weights, used to evaluate and sample "
+        "(none: no average).",
         above=0,
         below=1,
+        formerly="average",
     )
     lr_schedule: str = option(
         "cosine", "How the learning rate changes after warm-up.", choices=SCHEDULES
@@ -176,6 +178,12 @@ class TrainingConfig(Section):
         None, "Limit each element of the gradient to +- this value (none: no limit).", above=0
     )
     eval_every: int = option(500, "Updates between evaluations, each with a checkpoint.", minimum=1)
+    save_every: float = option(
+        120.0,
+        "Longest time between checkpoints, in seconds.",
+        minimum=1,
+        maximum=3_600,
+    )
     early_stopping: int | None = option(
         None, "Stop after this many evaluations without improvement (none: never).", minimum=1
     )
@@ -307,6 +315,7 @@ class Config:
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Config:
         """Build from flat values; options left out keep their defaults. Raises ConfigError."""
+        values = current_names(values)
         check_names(values)
         parts: dict[str, Any] = {}
         for field_name, section in cls.sections().items():
@@ -325,6 +334,14 @@ class Config:
     def replace(self, **changes: Value) -> Config:
         """Return a copy with some options changed."""
         return Config.from_values(self.values() | changes)
+
+
+def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by the names that their options have now."""
+    renamed = {
+        declared.formerly: name for name, declared in Config.options().items() if declared.formerly
+    }
+    return {renamed.get(name, name): value for name, value in values.items()}
 
 
 def check_names(values: Mapping[str, Any], place: str = "the configuration") -> None:
@@ -367,6 +384,7 @@ def read_yaml(path: Path) -> dict[str, Value]:
             f"config file '{path}' holds a value of type {type(content).__name__} instead of "
             "options; write one `key: value` per line."
         )
+    content = current_names(content)
     check_names(content, f"config file '{path}'")
     known = Config.options()
     try:

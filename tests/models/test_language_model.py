@@ -12,8 +12,8 @@ from charnn.config import ModelConfig, TrainingConfig
 from charnn.models import language_model as module
 from charnn.models.language_model import LanguageModel, adopt_weights, parameter_shapes
 from charnn.nn.buffers import Buffers
+from charnn.nn.optimizers import Adam
 from charnn.nn.parameters import count
-from charnn.training.optimizers import Adam
 
 V = 11
 SIZES = [(1, None), (2, None), (1, 4), (3, 4)]  # layers, embedding
