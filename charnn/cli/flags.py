@@ -65,6 +65,11 @@ class FlagInSection(click.Option):
 class SectionedCommand(click.Command):
     """A command whose help page lists its flags by section, in the order of their declaration."""
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of flags, except for earlier names, which are not shown."""
+        hidden = {getattr(parameter, "formerly", None) for parameter in self.get_params(ctx)}
+        return [item for item in super().shell_complete(ctx, incomplete) if item.value not in hidden]
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags, section by section."""
         sections: dict[str, list[tuple[str, str]]] = {}

@@ -21,6 +21,7 @@ from charnn.config import (
     WalkthroughConfig,
 )
 from charnn.options import options_of
+from charnn.registry import CELLS
 from charnn.version import __version__
 
 OWN = {
@@ -289,11 +290,12 @@ def test_a_shell_gets_its_script(shell: str) -> None:
     [
         (["tr"], ["train"]),
         (["train", "--ce"], ["--cell"]),
-        (["train", "--cell", ""], ["rnn", "lstm", "gru"]),
+        (["train", "--cell", ""], list(CELLS)),
         (["train", "a.txt", "--optimizer", "ada"], ["adagrad", "adam", "adamw"]),
         (["train", "--clip-norm", "n"], ["none"]),
         (["train", "--hidden-size", ""], []),
-        (["gradcheck", "--cell", ""], ["rnn", "lstm", "gru", "none"]),
+        (["gradcheck", "--cell", ""], [*CELLS, "none"]),
+        (["train", "--av"], []),  # an earlier name of --ema-decay, which is not shown
         (["fetch", "t"], ["tinyshakespeare"]),
         (["nonsense", ""], list(COMMANDS)),
     ],
