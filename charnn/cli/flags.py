@@ -68,7 +68,9 @@ class SectionedCommand(click.Command):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the names of flags, except for earlier names, which are not shown."""
         hidden = {getattr(parameter, "formerly", None) for parameter in self.get_params(ctx)}
-        return [item for item in super().shell_complete(ctx, incomplete) if item.value not in hidden]
+        return [
+            item for item in super().shell_complete(ctx, incomplete) if item.value not in hidden
+        ]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags, section by section."""
