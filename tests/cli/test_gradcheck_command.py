@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -10,16 +11,16 @@ from pathlib import Path
 import pytest
 from commands import data, on_terminal, output, refusal, run, succeed
 
-from charnn.nn.cell import Cell
-from charnn.nn.rnn import RNN
+from charnn.nn.kernels.kernel import Kernel
+from charnn.nn.kernels.rnn import RNNKernel
 from charnn.registry import CELLS
 
 SMALL = ("--hidden-size", 2, "--seq-length", 2)
 
 
-def faulty_gradients(self, a, previous, states, memory, local):
+def faulty_gradients(self, a, previous, states, memory, da, local):
     """Forget the derivative of tanh."""
-    local[0] = 1
+    da[0] = 1
 
 
 @cache
@@ -54,15 +55,15 @@ def test_every_array_is_checked(cell: str) -> None:
             for result in checked(cell)["results"]
             if result["model"] == str(form) and result["variant"] == "embed 2L"
         }
-        G = len(form.gates)
-        assert sizes["layer1/W_xh"] == G * 3 * 4
-        assert sizes["layer2/W_xh"] == sizes["layer1/W_hh"] == sizes["layer2/W_hh"] == G * 4 * 4
-        assert sizes["E"] == 5 * 3
-        assert (sizes["W_hy"], sizes["b_y"]) == (4 * 5, 5)
-        for layer in ("layer1", "layer2"):
-            assert f"{layer}/b_h" in sizes
+        expected = {"E": 5 * 3, "W_hy": 4 * 5, "b_y": 5}
+        for layer, inputs in (("layer1", 3), ("layer2", 4)):
+            for name, shape in form.shapes(inputs, 4).items():
+                expected[f"{layer}/{name}"] = math.prod(shape)
             for state in form.states:
-                assert sizes[f"{layer}/{state}0"] == 2 * 4
+                expected[f"{layer}/{state}0"] = 2 * 4
+        assert sizes == expected
+        G = len(form.gates)
+        assert (sizes["layer1/W_xh"], sizes["layer2/W_xh"]) == (G * 3 * 4, G * 4 * 4)
 
 
 def test_all_cells_by_default() -> None:
@@ -100,7 +101,7 @@ def test_an_ordinary_terminal() -> None:
 
 def test_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault in a cell's backward is found: exit code 1, and the arrays are named."""
-    monkeypatch.setattr(RNN, "local_gradients", faulty_gradients)
+    monkeypatch.setattr(RNNKernel, "local_gradients", faulty_gradients)
     result = run("gradcheck", "--cell", "rnn", *SMALL)
     assert result.exit_code == 1
     assert "FAILED" in result.stdout
@@ -115,12 +116,12 @@ def test_a_wrong_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_gradient_of_one_array(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the array whose gradient is wrong is named, with both numbers."""
 
-    def doubled(self, h_prev, da, memory, gradients):
-        right(self, h_prev, da, memory, gradients)
-        gradients["W_hh"] *= 2
+    def doubled(*arguments):
+        for _ in range(2):
+            right(*arguments)
 
-    right = Cell.recurrent_gradients
-    monkeypatch.setattr(Cell, "recurrent_gradients", doubled)
+    right = Kernel.weight_gradients
+    monkeypatch.setattr(Kernel, "weight_gradients", doubled)
     result = run("gradcheck", "--cell", "lstm", "--layers", 1, *SMALL)
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
@@ -133,7 +134,7 @@ def test_a_wrong_gradient_of_one_array(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_wrong_gradient_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """With --json, too, a failure is exit code 1, and says so in the data."""
-    monkeypatch.setattr(RNN, "local_gradients", faulty_gradients)
+    monkeypatch.setattr(RNNKernel, "local_gradients", faulty_gradients)
     result = run("gradcheck", "--cell", "rnn", *SMALL, "--json")
     assert result.exit_code == 1
     found = json.loads(result.stdout)
@@ -143,7 +144,7 @@ def test_a_wrong_gradient_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_wrong_gradient_along_directions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random directions find the fault as well."""
-    monkeypatch.setattr(RNN, "local_gradients", faulty_gradients)
+    monkeypatch.setattr(RNNKernel, "local_gradients", faulty_gradients)
     result = run("gradcheck", "--cell", "rnn", "--directional", *SMALL)
     assert result.exit_code == 1
     assert "layer1/W_hh at direction" in result.stderr
@@ -213,7 +214,7 @@ class TestTrained:
 
     def test_a_wrong_gradient(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A fault is found in a trained model, too."""
-        monkeypatch.setattr(Cell, "recurrent_gradients", lambda *_: None)
+        monkeypatch.setattr(Kernel, "weight_gradients", lambda *_: None)
         result = run("gradcheck", "--ckpt", model)
         assert result.exit_code == 1
         assert "layer1/W_hh" in result.stderr
