@@ -1,16 +1,28 @@
-# Two commands: `make demo` shows what charnn does, `make test` checks that it does it.
+# Start here: `make demo` shows what charnn does, and `make test` checks it.
 
 PYTHON ?= python3
 BIN    := .venv/bin
 
 .PHONY: demo test parity bench scale torture fuzz readme clean
 
+# Train on the play in data/, then sample the model at a low temperature and at 1.
 demo: runs/demo/best.npz
 	@echo
-	$(BIN)/charnn sample runs/demo --len 500 --temperature 0.8 --seed 7
+	@echo "The model started from random numbers and read most of the play ten times, character"
+	@echo "by character. Nobody told it what a word, a line or a speaker is. At a low temperature"
+	@echo "it writes what it is surest of: names in capitals, speeches, [stage directions], and"
+	@echo "mostly words that exist, though they make no sense yet."
+	@echo
+	$(BIN)/charnn sample runs/demo --len 400 --temperature 0.5 --seed 7
+	@echo
+	@echo
+	@echo "At temperature 1 it takes more risks: other words, and more spelling mistakes. This text"
+	@echo "continues a given beginning, the name of the fool."
+	@echo
+	$(BIN)/charnn sample runs/demo --len 400 --temperature 1 --seed 7 --prime "PIPKIN:"
 	@echo
 
-runs/demo/best.npz: | .venv/installed
+runs/demo/best.npz: configs/demo.yaml data/the-tide-clock.txt | .venv/installed
 	$(BIN)/charnn train data/the-tide-clock.txt --config configs/demo.yaml --out runs/demo --force
 
 test: .venv/installed-test
@@ -19,29 +31,29 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-# The suite against PyTorch, which is a large download.
+# Compare charnn with PyTorch (a large download) on the same weights and data.
 parity: .venv/installed-parity
 	$(BIN)/python -m pytest tests/parity
 
-# The speed of this machine, and of charnn and PyTorch on it.
+# Measure the speed of this machine, and of charnn and PyTorch on it.
 bench: .venv/installed-parity
 	$(BIN)/charnn bench --peer torch
 
-# Memory and encoding speed on a text of 4 GB (it needs 9 GB of disk for a while).
+# Measure memory and encoding speed on a text of 4 GB (needs 9 GB of free disk space).
 scale: .venv/installed
 	$(BIN)/python tests/scale.py
 
-# What may happen to a run and its files, in full, and a thousand examples of each property: ten
-# minutes or more.
+# Kill runs, damage files, fill disks, and test each property with a thousand examples. This takes
+# ten minutes or more.
 torture: .venv/installed-test
 	$(BIN)/python tests/torture/run.py
 	$(BIN)/python -m pytest tests/properties --hypothesis-profile=full -q
 
-# Each reader fuzzed for ten minutes, guided by coverage. Linux only: atheris has no other wheels.
+# Fuzz each reader of files for ten minutes, guided by coverage. Linux only, as atheris is.
 fuzz: .venv/installed-fuzz
 	$(BIN)/python tests/torture/fuzz.py
 
-# Write the README's reference of the commands again.
+# Update the reference of the commands in README.md.
 readme: .venv/installed
 	$(BIN)/python -m charnn.cli.reference README.md
 

@@ -1,7 +1,7 @@
-"""What can go wrong, and the exit code it ends with.
+"""What can go wrong, and the exit code that it leads to.
 
 Every error that a user can cause is a `CharnnError` whose text is one sentence: what was wrong,
-the value it got, and what to do. The command line prints that sentence and nothing else.
+the value that was given, and what to do. The command line prints that sentence and nothing else.
 """
 
 
@@ -12,7 +12,7 @@ class CharnnError(Exception):
 
 
 class InputError(CharnnError):
-    """What was given cannot be used (exit code 2)."""
+    """The input, such as an option or a file, cannot be used (exit code 2)."""
 
     exit_code = 2
 
@@ -42,7 +42,7 @@ class FetchError(CharnnError):
 
 
 class SaveError(CharnnError):
-    """A run ended, and not all of it could be written."""
+    """A run ended, but not everything could be saved."""
 
 
 class WorkerError(CharnnError):
@@ -50,8 +50,8 @@ class WorkerError(CharnnError):
 
 
 class SharedMemoryError(CharnnError):
-    """Memory that a run's processes share cannot be had."""
+    """The memory that a run's processes share could not be allocated."""
 
 
 class DivergenceError(CharnnError):
-    """Training stopped because the loss would not stay finite."""
+    """Training stopped because the loss kept becoming infinite or NaN."""

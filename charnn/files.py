@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees one that is half written."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TEMPORARY = ".tmp"
 
 @contextmanager
 def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path`; it becomes `path`, whole, when the block ends well.
+    """Open a temporary file beside `path`, which replaces `path` when the block succeeds.
 
-    The content is on disk before the name is (fsync, replace, fsync of the folder), so a
-    crash or a full disk leaves the old file. With `keep` that one gets another name, so a crash
-    between the two may leave it under that name alone. Raises OSError.
+    The content reaches the disk before the name does (fsync, replace, fsync of the folder), so a
+    crash or a full disk leaves the old file in place. With `keep` the old file is first renamed to
+    `keep`; a crash between the two renames leaves it under that name only. Raises OSError.
     """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
     written = Path(temporary)
@@ -40,7 +40,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def leftovers(folder: Path, names: Collection[str]) -> list[Path]:
-    """Return the temporary files of these names that a killed process left. Raises OSError."""
+    """Return the temporary files for these names that a killed process left. Raises OSError."""
     prefixes = tuple(f".{name}." for name in names)
     return [
         entry
@@ -50,13 +50,13 @@ def leftovers(folder: Path, names: Collection[str]) -> list[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file as a whole. Raises OSError."""
+    """Write a UTF-8 file completely or not at all. Raises OSError."""
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
 
 
 def append(path: Path, content: bytes) -> None:
-    """Append to a file; if that fails, it is as it was. Raises OSError."""
+    """Append to a file; if that fails, leave the file unchanged. Raises OSError."""
     with path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         try:
@@ -71,7 +71,7 @@ def append(path: Path, content: bytes) -> None:
 
 def _sync_folder(folder: Path) -> None:
     if os.name != "posix":
-        return  # Windows cannot open a folder; its rename is durable by itself
+        return  # Windows cannot open a folder, and its renames need no fsync
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""A lock that one process holds, and that ends with the process however it ends."""
+"""A lock that one process holds, and that is released however the process ends."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import IO
 
 
 class Lock:
-    """A lock file; what counts is not the file but the system's lock on it."""
+    """A lock on a file. The operating system's lock counts, not that the file exists."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: IO[bytes] | None = None
 
     def acquire(self) -> bool:
-        """Take the lock and return True, or False where another process has it. Raises OSError.
+        """Take the lock; return False if another process holds it. Raises OSError.
 
-        Taking it twice is taking it once. A file system without locks has none to respect.
+        Taking it a second time has no effect. On a file system that does not support locks, the
+        lock is always granted.
         """
         while self._file is None:
             file = self.path.open("ab")
@@ -32,21 +33,21 @@ class Lock:
                 return False
             if self._is_ours(file):
                 self._file = file
-            else:  # its last holder has just removed it
+            else:  # its last holder has just removed the file
                 file.close()
         return True
 
     def release(self) -> None:
-        """Give the lock back, if it is held, and remove its file."""
+        """Release the lock, if it is held, and remove its file."""
         if self._file is not None:
-            with suppress(OSError):  # Windows removes no open file; one that stays does no harm
+            with suppress(OSError):  # Windows cannot remove an open file; leaving it does no harm
                 if self._is_ours(self._file):
                     self.path.unlink()
             self._file.close()
             self._file = None
 
     def _is_ours(self, file: IO[bytes]) -> bool:
-        """Say whether an open file is still the one under the path."""
+        """Return whether an open file is still the one at the path."""
         try:
             return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
         except FileNotFoundError:

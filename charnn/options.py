@@ -1,7 +1,7 @@
-"""What an option is: a field of a dataclass that carries its type, default, bounds and help.
+"""What an option is: a dataclass field that carries its type, default, bounds and help text.
 
-The command line's flags, the keys of a YAML file, environment variables, validation and the
-README's tables are all derived from these fields.
+The command line's flags, the keys of a YAML file, the environment variables, the validation and the
+reference of the commands are all derived from these fields.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def option(
     flag: str | None = None,
     formerly: str | None = None,
 ) -> Any:
-    """Declare an option: bounds are inclusive (minimum, maximum) or exclusive (above, below).
+    """Declare an option with inclusive (minimum, maximum) or exclusive (above, below) bounds.
 
-    `formerly` is a name that it had, which is still read.
+    `formerly` is an earlier name of the option, which is still accepted.
     """
     metadata = {
         "help": help,
@@ -54,7 +54,7 @@ def option(
 
 @dataclass(frozen=True)
 class Option:
-    """One declared option. `optional` says that `none` is among its values."""
+    """One declared option. If it is `optional`, `none` is one of its values."""
 
     name: str
     type: type
@@ -70,9 +70,9 @@ class Option:
     formerly: str | None
 
     def parse(self, value: object) -> Value:
-        """Return `value` as this option's type, checked. Raises ConfigError.
+        """Convert `value` to this option's type and check it. Raises ConfigError.
 
-        Text is accepted for every type: YAML 1.1 reads `2e-3` as a string, and flags are strings.
+        Text is accepted for every type because flags are strings and YAML 1.1 reads `2e-3` as one.
         """
         if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
             if self.optional:
@@ -88,7 +88,7 @@ class Option:
         return parsed
 
     def expected(self) -> str:
-        """Say in words what the option takes: `give a whole number of at least 1`."""
+        """Return what the option accepts, in words: `give a whole number of at least 1`."""
         if self.choices is not None:
             return "choose " + ", ".join(self.choices)
         names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -128,9 +128,9 @@ class Option:
 
 
 def whole(value: str | float) -> int:
-    """Read a whole number, `2e3` and `10_000` included. Raises ValueError, OverflowError.
+    """Read a whole number, also written as `2e3` or `10_000`. Raises ValueError, OverflowError.
 
-    It is one that a float can hold, so that it can be printed and calculated with.
+    Numbers too large for a float are refused because they could not be calculated with or printed.
     """
     try:
         number = int(value) if isinstance(value, (str, int)) else whole(str(value))
@@ -152,24 +152,24 @@ def finite(value: str | float) -> float:
 
 
 def shown(value: object) -> str:
-    """Return a value as an error shows it: on one line, and cut short where it is long."""
+    """Return a value as an error message shows it: on one line, and shortened if it is long."""
     brief = reprlib.Repr()
     brief.maxlevel = 3
     brief.maxlong = brief.maxstring = brief.maxother = LONGEST_SHOWN
     try:
         return brief.repr(value)
     except ValueError:
-        return "a number of too many digits"
+        return "a number with too many digits"
 
 
 def suggestion(word: str, words: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?` for the closest of `words`, or nothing."""
+    """Return ` Did you mean 'x'?` for the closest of `words`, or an empty string."""
     close = get_close_matches(word, list(words), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def options_of(section: type[Section]) -> dict[str, Option]:
-    """Return the options that a section declares, in order."""
+    """Return the options of a section by name, in the order of their declaration."""
     hints = get_type_hints(section)
     found = {}
     for entry in dataclasses.fields(section):
@@ -185,7 +185,7 @@ def options_of(section: type[Section]) -> dict[str, Option]:
 
 @dataclass(frozen=True)
 class Section:
-    """A group of options; an instance is always valid. Raises ConfigError when it is not."""
+    """A group of options. Its constructor raises ConfigError for values that are not valid."""
 
     def __post_init__(self) -> None:
         """Convert and check every value."""

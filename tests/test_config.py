@@ -177,7 +177,10 @@ def test_a_yaml_key_of_any_type_can_be_unknown(yaml_file: Path, key: str) -> Non
 def test_yaml_must_be_a_mapping(yaml_file: Path, content: str, kind: str) -> None:
     """A file that holds a list or a single value is refused, and told what it should hold."""
     message = yaml_refusal(yaml_file, content)
-    assert f"holds {kind}, not `key: value` lines." in message
+    assert (
+        f"holds a value of type {kind} instead of options; write one `key: value` per line."
+        in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ def test_what_is_not_yaml_is_refused(yaml_file: Path, content: str | bytes) -> N
     """
     message = yaml_refusal(yaml_file, content)
     assert "cannot be read as YAML (" in message
-    assert message.endswith("; write one `key: value` a line.")
+    assert message.endswith("; write one `key: value` per line.")
     assert "\n" not in message
 
 
@@ -232,13 +235,13 @@ def test_yaml_aliases_are_refused(yaml_file: Path) -> None:
         for before, name in zip("abcdefghi", "bcdefghij", strict=True)
     ]
     message = yaml_refusal(yaml_file, "\n".join(lines))
-    assert "it has an alias" in message
+    assert "it contains an alias" in message
     assert len(message) < 1_000
 
 
 def test_a_yaml_key_given_twice_is_refused(yaml_file: Path) -> None:
     """Neither of two values is the one that was meant."""
-    assert "the key 'cell' is there 2 times" in yaml_refusal(yaml_file, "cell: gru\ncell: rnn\n")
+    assert "the key 'cell' appears 2 times" in yaml_refusal(yaml_file, "cell: gru\ncell: rnn\n")
 
 
 def test_a_long_value_is_cut_off_in_the_message(yaml_file: Path) -> None:
@@ -256,9 +259,9 @@ def test_a_yaml_value_is_refused_by_file_and_key(yaml_file: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        ("steps: 0x1" + "0" * 5_000, "steps is a number of too many digits; give a whole number"),
-        ("epochs: 0x1" + "0" * 5_000, "epochs is a number of too many digits; give a number"),
-        ("? 0x1" + "0" * 5_000 + "\n: 1", "the unknown key a number of too many digits."),
+        ("steps: 0x1" + "0" * 5_000, "steps is a number with too many digits; give a whole number"),
+        ("epochs: 0x1" + "0" * 5_000, "epochs is a number with too many digits; give a number"),
+        ("? 0x1" + "0" * 5_000 + "\n: 1", "the unknown key a number with too many digits."),
         ("steps: 0x1" + "0" * 256, "steps is 179769"),
         ("hidden_size: [" + "[1, 2], " * 900 + "]", "hidden_size is [[1, 2], [1, 2],"),
         ("encoding: yes", "encoding is True; give a text."),
@@ -289,7 +292,7 @@ def test_a_yaml_file_too_large_is_not_read(
     assert read_yaml(yaml_file) == {}
     monkeypatch.setattr(config_module, "LARGEST_YAML", 99)
     message = yaml_refusal(yaml_file, None)
-    assert message.endswith("larger than 99 bytes; it should hold one `key: value` a line.")
+    assert message.endswith("larger than 99 bytes; it should hold one `key: value` per line.")
 
 
 def test_a_missing_yaml_file_is_an_error(tmp_path: Path) -> None:
@@ -323,7 +326,7 @@ def test_bytes_have_no_min_count() -> None:
     """A vocabulary of all bytes has no rare symbols."""
     message = refusal(tokens="bytes", min_count=2)
     assert message == (
-        "min_count is 2, but a vocabulary of bytes holds all 256; leave min_count at 1."
+        "min_count is 2, but a byte vocabulary always holds all 256 bytes; leave min_count at 1."
     )
     assert Config.from_values({"tokens": "bytes", "min_count": 1}).data.tokens == "bytes"
 

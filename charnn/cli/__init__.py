@@ -1,5 +1,5 @@
-"""The command line: one file a command, each thin.
+"""The command line: one short file for each command.
 
-Results go to standard output, everything else to standard error. What a command computes with is
-imported when it runs, so that `--help` answers at once.
+Results go to standard output, everything else to standard error. A command imports what it computes
+with only when it runs, so that `--help` answers at once.
 """

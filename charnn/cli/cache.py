@@ -10,18 +10,18 @@ from charnn.cli.flags import SectionedCommand, flag, output_flags
 
 
 @click.command("cache", cls=SectionedCommand)
-@flag("--clear", section="Cache", is_flag=True, help="Remove everything.")
+@flag("--clear", section="Cache", is_flag=True, help="Remove all entries.")
 @output_flags()
 def command(clear: bool, quiet: bool, as_json: bool) -> None:
-    """Show the encoded texts that are kept on disk, and where, or clear them.
+    """Show which encoded texts are kept on disk, and where, or remove them.
 
     \b
     charnn cache
     charnn cache --clear
 
-    A text is encoded once and read from there until it changes. The folder is $CHARNN_CACHE, or
-    charnn in your folder for caches; it holds 16 GiB at most, and what was used longest ago goes
-    first.
+    A text is encoded once, and then read from the cache until it changes. The cache is the folder
+    $CHARNN_CACHE or, if that is not set, the folder charnn among your user caches. It holds 16 GiB
+    at most; the least recently used texts are removed first.
     """
     from charnn.cli.console import show, show_json
     from charnn.text.cache import Entry, cache_folder, contents, prune

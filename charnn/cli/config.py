@@ -28,8 +28,8 @@ def command(ctx: click.Context, /, quiet: bool, as_json: bool, **_: Any) -> None
     charnn config --config configs/tinyshakespeare.yaml --cell gru
     charnn config --hidden-size 512 > my.yaml
 
-    A flag goes before a CHARNN_* variable (CHARNN_HIDDEN_SIZE=512), that before the file of
-    --config, and that before the default. The output is a file that --config reads.
+    Precedence: flag, environment variable (such as CHARNN_HIDDEN_SIZE=512), configuration file,
+    default. The output is itself a configuration file for --config.
     """
     from charnn.cli.console import show_json
 

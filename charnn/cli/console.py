@@ -1,6 +1,6 @@
-"""The terminal: the only user of rich.
+"""Output to the terminal. This is the only module that uses rich.
 
-Text is never parsed as markup, so that brackets in a corpus show as they are.
+Text is never parsed as markup, so brackets in a corpus are shown as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-PLAIN_WIDTH = 110  # columns where the output is no terminal
+PLAIN_WIDTH = 110  # columns if the output is not a terminal
 CONTROLS = {
     code: ascii(chr(code))[1:-1]
     for code in (*range(32), *range(127, 160))
@@ -45,7 +45,7 @@ def make_console(stderr: bool = False) -> Console:
 
 
 def visible(text: str) -> str:
-    """Return text with its control characters written as escapes: none may steer the terminal."""
+    """Return text with control characters as escapes, so that they cannot control the terminal."""
     return text.translate(CONTROLS)
 
 
@@ -72,7 +72,7 @@ def show_table(
     left: Iterable[str] = (),
     emphasized: Iterable[int] = (),
 ) -> None:
-    """Print a table; columns are flush right but those named in `left`."""
+    """Print a table; columns are right-aligned except for those named in `left`."""
     console = make_console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
@@ -83,20 +83,20 @@ def show_table(
         table.add_row(*(Text(visible(str(cell))) for cell in row), style=style)
     if natural_width(console, table) > console.width:
         table.padding = (0, 0)
-    console.width = max(console.width, natural_width(console, table))  # nothing is cut off
+    console.width = max(console.width, natural_width(console, table))  # so that nothing is cut off
     console.print(title, style="bold")
     console.print(table)
     console.print()
 
 
 def natural_width(console: Console, table: Table) -> int:
-    """Return the columns that a table takes with nothing cut off."""
+    """Return the width in columns at which nothing of a table is cut off."""
     return Measurement.get(console, console.options.update(max_width=100_000), table).maximum
 
 
 @contextmanager
 def progress_bar(what: str, total: int | None, quiet: bool) -> Iterator[Any]:
-    """Show a bar on a terminal while a block runs; yields a function to advance it."""
+    """Show a progress bar on a terminal while a block runs; yield a function to advance it."""
     console = make_console(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda _: None
@@ -113,7 +113,7 @@ def progress_bar(what: str, total: int | None, quiet: bool) -> Iterator[Any]:
 
 
 def loss_in_words(loss: float | None, unit: str) -> str:
-    """Return a loss with its units: nats and bits per character."""
+    """Return a loss in nats and bits per character, with units."""
     if loss is None:
         return "none"
     return f"{loss:.4f} nats/{unit} ({loss / math.log(2):.3f} bits/{unit})"
@@ -139,15 +139,15 @@ class TrainingPanel:
         self._shown = 0.0
 
     def open(self) -> None:
-        """Begin to draw."""
+        """Start to draw."""
         self._live.start(refresh=True)
 
     def close(self) -> None:
-        """Draw no more, and clear what was drawn."""
+        """Stop drawing, and clear what was drawn."""
         self._live.stop()
 
     def print(self, text: str) -> None:
-        """Print a line that stays, above the display."""
+        """Print a line above the display, where it stays."""
         self._live.console.print(visible(text), soft_wrap=True)
 
     def refresh(self) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, output_flags
+from charnn.cli.flags import SectionedCommand, complete_files, declared_flags, output_flags
 from charnn.config import EvaluationConfig
 
 
 @click.command("eval", cls=SectionedCommand)
-@click.argument("checkpoint", metavar="CKPT")
-@click.argument("text", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("checkpoint", metavar="CKPT", shell_complete=complete_files)
+@click.argument("text", nargs=-1, required=True, metavar="TEXT...", shell_complete=complete_files)
 @declared_flags(EvaluationConfig, "Evaluation", environment=False)
 @output_flags()
 def command(
@@ -25,8 +25,9 @@ def command(
     charnn eval runs/shakespeare-lstm sonnets.txt
     cat sonnets.txt | charnn eval best.npz - --json
 
-    The state is carried from beginning to end; the first character has nothing before it and is
-    not predicted.
+    A long text is cut into pieces that are scored side by side; before each piece, the model reads
+    the 256 characters that precede it. With --streams 1 the text is not cut, and the state is
+    carried from beginning to end. The very first character is not predicted.
     """
     from charnn.cli.console import progress_bar, say, show, show_json
     from charnn.models.evaluation import evaluate

@@ -1,10 +1,10 @@
-"""click's side of `charnn.options`: declared options become flags; shared flags; help pages."""
+"""How click sees options: declared options as flags, flags that commands share, help pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -12,6 +12,9 @@ from click.core import ParameterSource
 from charnn.config import Config, read_yaml
 from charnn.errors import CharnnError
 from charnn.options import Option, Section, Value, options_of
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,11 +30,12 @@ SOURCES = {
     ParameterSource.ENVIRONMENT: "environment",
     ParameterSource.DEFAULT_MAP: "config file",
 }
+FILE_OPTIONS = {"vocab"}  # declared options whose value is the name of a file
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class Failure(click.ClickException):
-    """A `CharnnError` on its way out: its sentence on standard error, and its exit code."""
+    """A `CharnnError` as click reports it: its sentence on standard error, and its exit code."""
 
     def __init__(self, error: CharnnError) -> None:
         from charnn.cli.console import visible
@@ -41,7 +45,7 @@ class Failure(click.ClickException):
 
 
 class FlagInSection(click.Option):
-    """A flag that is listed under a heading of the help page."""
+    """A flag that the help page lists under the heading of its section."""
 
     def __init__(
         self, *args: Any, section: str = "Options", formerly: str | None = None, **kwargs: Any
@@ -59,7 +63,14 @@ class FlagInSection(click.Option):
 
 
 class SectionedCommand(click.Command):
-    """A command whose help page lists flags under headings, in the order of their declaration."""
+    """A command whose help page lists its flags by section, in the order of their declaration."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of flags, except for earlier names, which are not shown."""
+        hidden = {getattr(parameter, "formerly", None) for parameter in self.get_params(ctx)}
+        return [
+            item for item in super().shell_complete(ctx, incomplete) if item.value not in hidden
+        ]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags, section by section."""
@@ -88,7 +99,30 @@ def metavar(declared: Option) -> str:
     """Return what a help page shows as an option's value."""
     if declared.choices is not None:
         return "|".join(declared.choices)
+    if declared.name in FILE_OPTIONS:
+        return "FILE"
     return {int: "N", float: "X", str: "TEXT"}[declared.type]
+
+
+def complete_files(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete the names of files and folders."""
+    return [completion(incomplete, "file")]
+
+
+def complete_folders(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete the names of folders."""
+    return [completion(incomplete, "dir")]
+
+
+def completion(value: str, kind: str = "plain") -> CompletionItem:
+    """Return one completion for a shell: a value, or a kind of path that the shell looks up."""
+    from click.shell_completion import CompletionItem
+
+    return CompletionItem(value, type=kind)
 
 
 def declared_flag(
@@ -103,6 +137,15 @@ def declared_flag(
         return flag(
             flag_name(declared), declared.name, section=section, is_flag=True, help=declared.help
         )
+
+    def complete(
+        ctx: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        if declared.name in FILE_OPTIONS:
+            return complete_files(ctx, parameter, incomplete)
+        values = [*(declared.choices or ()), *(["none"] if declared.optional else [])]
+        return [completion(value) for value in values if value.startswith(incomplete)]
+
     default = "none" if declared.default is None else declared.default
     bracket = "" if default == "" else f"  [{default}]"
     names = [name for name in (declared.name, declared.formerly) if name is not None]
@@ -116,6 +159,7 @@ def declared_flag(
         section=section,
         type=click.UNPROCESSED,
         callback=parse,
+        shell_complete=complete,
         metavar=metavar(declared),
         default=declared.default,
         help=declared.help + bracket,
@@ -129,7 +173,7 @@ def declared_flags(
     names: Iterable[str] | None = None,
     environment: bool = True,
 ) -> Callable[[Command], Command]:
-    """Add the flags of a section's options, or of those named, to a command."""
+    """Add the flags of a section's options to a command, or only those of the options named."""
     options = options_of(section)
     chosen = list(options) if names is None else list(names)
 
@@ -142,12 +186,12 @@ def declared_flags(
 
 
 def flag(*names: str, section: str = "Output", **kwargs: Any) -> Callable[[Command], Command]:
-    """Add a flag of the command's own."""
+    """Add a flag that belongs to one command only."""
     return click.option(*names, cls=FlagInSection, section=section, **kwargs)
 
 
 def output_flags(json: bool = True) -> Callable[[Command], Command]:
-    """Add `--quiet`, and `--json` to a command that gives figures."""
+    """Add `--quiet` and, unless `json` is False, `--json` to a command."""
 
     def decorate(command: Command) -> Command:
         if json:
@@ -158,7 +202,7 @@ def output_flags(json: bool = True) -> Callable[[Command], Command]:
 
 
 def given(ctx: click.Context, names: Iterable[str]) -> dict[str, int]:
-    """Return those of `names` that the user set, each with the rank of its source."""
+    """Return the options among `names` that the user set, each with the rank of its source."""
     ranks = {
         name: RANKS[ctx.get_parameter_source(name) or ParameterSource.DEFAULT] for name in names
     }
@@ -166,7 +210,7 @@ def given(ctx: click.Context, names: Iterable[str]) -> dict[str, int]:
 
 
 def source_of(ctx: click.Context, name: str) -> str:
-    """Return in words where an option's value comes from."""
+    """Return the name of the source of an option's value, for people to read."""
     return SOURCES.get(ctx.get_parameter_source(name) or ParameterSource.DEFAULT, "default")
 
 
@@ -175,7 +219,7 @@ def read_config_file(
     parameter: click.Parameter,  # noqa: ARG001
     path: str | None,
 ) -> str | None:
-    """Make a YAML file's values the command's defaults."""
+    """Use the values of a YAML file as the command's defaults."""
     if path is not None:
         values = read_yaml(Path(path))
         ctx.default_map = {
@@ -197,15 +241,16 @@ def config_flags(command: Command) -> Command:
         is_eager=True,
         expose_value=False,
         callback=read_config_file,
+        shell_complete=complete_files,
         envvar="CHARNN_CONFIG",
-        help="Options from a file; flags and CHARNN_* variables go before it.",
+        help="Read options from a file; flags and CHARNN_* variables take precedence.",
     )(command)
 
 
 def given_values(ctx: click.Context) -> dict[str, Value]:
-    """Return the configuration options that the user set, by whatever means.
+    """Return the configuration options that the user set, from whatever source.
 
-    Of `--epochs` and `--steps` the one from the stronger source counts.
+    If `--epochs` and `--steps` are both set, the one whose source takes precedence counts.
     """
     ranks = given(ctx, Config.options())
     both = ctx.params["epochs"] is not None and ctx.params["steps"] is not None

@@ -18,7 +18,7 @@ COMMANDS = {
     "eval": "Score texts with a model.",
     "info": "Show what a checkpoint holds.",
     "vocab": "Show or save the vocabulary of a text.",
-    "hello": "Walk through the hello example, every number computed.",
+    "hello": "Walk through a tiny example and show every number.",
     "gradcheck": "Check every gradient against central differences.",
     "config": "Show the effective configuration.",
     "fetch": "Download a corpus.",
@@ -35,7 +35,7 @@ class Charnn(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command from the file of its name."""
+        """Import a command from the file that has its name."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"charnn.cli.{cmd_name}")
@@ -50,16 +50,17 @@ class Charnn(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; a wrong name is answered with the closest right one."""
+        """Find the command; for an unknown name, suggest the closest one."""
         from charnn.options import suggestion
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        unknown = args and args[0] not in COMMANDS and not args[0].startswith("-")
+        if unknown and not ctx.resilient_parsing:  # which is how a shell's completion parses
             ctx.fail(f"No such command {args[0]!r}.{suggestion(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what stands before a command; with nothing at all, click shows the help."""
-        nothing = not args  # click takes them out of the list
+        """Parse what precedes the command; if there are no arguments, click shows the help."""
+        nothing = not args  # checked now because click empties the list
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -68,7 +69,7 @@ class Charnn(click.Group):
             raise wrong_use(error, ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what is wrong with it ends in one sentence."""
+        """Run the command; an error ends it with one sentence."""
         try:
             return super().invoke(ctx)
         except CharnnError as error:
@@ -78,11 +79,11 @@ class Charnn(click.Group):
 
 
 def wrong_use(error: click.UsageError, ctx: click.Context) -> Failure:
-    """Return what click says of wrong use, as one sentence, and where to read more."""
+    """Return click's message on wrong use as one sentence, with the help page to read."""
     command = error.ctx.command_path if error.ctx is not None else ctx.command_path
     sentence = error.format_message()
     end = "" if sentence.endswith((".", "?", ")")) else "."
-    return Failure(InputError(f"{sentence}{end} `{command} --help` tells more."))
+    return Failure(InputError(f"{sentence}{end} See `{command} --help`."))
 
 
 @click.command(cls=Charnn, context_settings=CONTEXT)
@@ -99,7 +100,7 @@ def charnn() -> None:
 
 
 def main() -> None:
-    """Run the command line; a reader that closes its pipe ends it quietly."""
+    """Run the command line, with output in UTF-8 whatever the locale."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Who shows a training run: a live display, plain lines, JSON lines, or nobody."""
+"""How a training run is shown: live display, plain lines, JSON lines, or results only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
-from charnn.cli.console import TrainingPanel, duration, loss_in_words, say, show_json
+from charnn.cli.console import TrainingPanel, duration, loss_in_words, say, show, show_json
 from charnn.config import Config, SamplingConfig
 from charnn.generation.sampling import sample
 from charnn.nn.parameters import count
@@ -31,7 +31,7 @@ SAMPLE_TEMPERATURE = 0.8
 
 
 class Reporter:
-    """Reports only how a run ends: `--quiet`."""
+    """Prints the results at the end of a run on standard output, and nothing else: `--quiet`."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -49,19 +49,41 @@ class Reporter:
         pass
 
     def begin(self, notes: list[str]) -> None:
-        """Say what is going to be done."""
+        """Describe the run before it starts."""
 
     def report(self, event: Event) -> None:
         """Show one event."""
-        if isinstance(event, SaveFailed):
-            self.say(warning(event))
+        match event:
+            case Finished():
+                for line in self.results(event):
+                    show(line)
+            case SaveFailed():
+                self.say(warning(event))
+
+    def results(self, event: Finished) -> list[str]:
+        """Return the best loss, the test loss if there is one, the time, and what was saved."""
+        part = "validation" if len(self.trainer.corpus.val) > 1 else "training"
+        lines = []
+        if event.best_loss is not None:
+            lines.append(
+                f"best        {loss_in_words(event.best_loss, self.unit)} on the {part} part, "
+                f"at update {event.best_update:,}"
+            )
+        if event.test_loss is not None:
+            lines.append(f"test        {loss_in_words(event.test_loss, self.unit)}")
+        how = "" if event.reason == "completed" else f" ({event.reason})"
+        lines.append(f"time        {duration(event.seconds)}, {event.update:,} updates{how}")
+        if self.trainer.folder is not None:
+            files = ", ".join(name for name in FILES if self.trainer.folder.has(name))
+            lines.append(f"saved       {self.trainer.folder.path}: {files}")
+        return lines
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
         say(line)
 
     def sample(self) -> str:
-        """Return a short sample of the model as it is now, the same symbols drawn every time."""
+        """Return a short sample of the model as it is now, always drawn with the same seed."""
         training = self.trainer.config.training
         options = SamplingConfig(
             length=training.sample_length, temperature=SAMPLE_TEMPERATURE, seed=training.seed
@@ -101,7 +123,7 @@ class PlainReporter(Reporter):
     """One plain line per evaluation on standard error."""
 
     def begin(self, notes: list[str]) -> None:
-        """Print the effective configuration and what it amounts to."""
+        """Print the effective configuration and the sizes that follow from it."""
         for line in self.preamble():
             self.say(line)
         for note in notes:
@@ -109,7 +131,7 @@ class PlainReporter(Reporter):
         self.say("")
 
     def preamble(self) -> list[str]:
-        """Return the lines that a run begins with."""
+        """Return the lines that describe a run before it starts."""
         trainer = self.trainer
         corpus, model, training = trainer.corpus, trainer.config.model, trainer.config.training
         parts = ", ".join(f"{name} {size:,}" for name, size in corpus.parts.items())
@@ -147,7 +169,7 @@ class PlainReporter(Reporter):
         return lines
 
     def report(self, event: Event) -> None:
-        """Print evaluations, roll-backs and the end."""
+        """Print evaluations, roll-backs, failures to save, and the end of the run."""
         match event:
             case Evaluation():
                 self.say(self.evaluation_line(event))
@@ -174,30 +196,18 @@ class PlainReporter(Reporter):
         )
 
     def pace(self, update: int, seconds: float) -> tuple[float, str]:
-        """Return symbols per second and the time left, from the run's own averages."""
+        """Return symbols per second and the time left, from the averages of the run so far."""
         training = self.trainer.config.training
         per_update = seconds / max(update, 1)
         speed = training.batch_size * training.seq_length / max(per_update, 1e-9)
         return speed, duration(per_update * (self.trainer.total - update))
 
     def ending(self, event: Finished) -> list[str]:
-        """Return what was saved, the best loss, and the next command to type."""
-        part = "validation" if len(self.trainer.corpus.val) > 1 else "training"
-        lines = [""]
-        if event.best_loss is not None:
-            lines.append(
-                f"best        {loss_in_words(event.best_loss, self.unit)} on the {part} part, "
-                f"at update {event.best_update:,}"
-            )
-        if event.test_loss is not None:
-            lines.append(f"test        {loss_in_words(event.test_loss, self.unit)}")
-        how = "" if event.reason == "completed" else f" ({event.reason})"
-        lines.append(f"time        {duration(event.seconds)}, {event.update:,} updates{how}")
+        """Return the results, and the next command to type."""
+        lines = ["", *self.results(event)]
         if self.trainer.folder is not None:
-            run = self.trainer.folder.path
-            files = ", ".join(name for name in FILES if self.trainer.folder.has(name))
-            lines.append(f"saved       {run}: {files}")
-            interrupted, name = event.reason == "interrupted", shlex.quote(str(run))
+            interrupted = event.reason == "interrupted"
+            name = shlex.quote(str(self.trainer.folder.path))
             command = f"train --resume {name}" if interrupted else f"sample {name} --len 500"
             lines.append(f"next        charnn {command}")
         return lines
@@ -215,7 +225,7 @@ class LiveReporter(PlainReporter):
         return self
 
     def begin(self, notes: list[str]) -> None:
-        """Print the preamble, then open the display."""
+        """Print the description of the run, then open the display."""
         super().begin(notes)
         self.panel.open()
         self.live = True
@@ -224,21 +234,21 @@ class LiveReporter(PlainReporter):
         self.close()
 
     def close(self) -> None:
-        """Close the display, once."""
+        """Close the display if it is open."""
         if self.live:
             self.live = False
-            with suppress(OSError, SystemExit):  # the terminal may be gone
+            with suppress(OSError, SystemExit):  # the terminal may have been closed
                 self.panel.close()
 
     def say(self, line: str) -> None:
-        """Print a line that stays, above the display."""
+        """Print a line above the display, where it stays."""
         if self.live:
             self.panel.print(line)
         else:
             say(line)
 
     def report(self, event: Event) -> None:
-        """Update the display; evaluations stay as lines above it."""
+        """Update the display; evaluations are also printed as lines above it."""
         match event:
             case Step():
                 self.show_step(event)
@@ -260,7 +270,7 @@ class LiveReporter(PlainReporter):
             self.panel.refresh()
 
     def show_step(self, event: Step) -> None:
-        """Put an update's figures on the display."""
+        """Show the figures of an update on the display."""
         speed, left = self.pace(event.update, event.seconds)
         panel = self.panel
         panel.update = event.update
@@ -275,12 +285,12 @@ class LiveReporter(PlainReporter):
 
 
 def warning(event: SaveFailed) -> str:
-    """Return what is said of a failure to save."""
-    return f"warning: {event.reason} The run goes on and tries again at the next save."
+    """Return the warning about a failure to save."""
+    return f"warning: {event.reason} The run continues and tries again at the next save."
 
 
 def make_reporter(trainer: Trainer, quiet: bool, as_json: bool) -> Reporter:
-    """Return the reporter that flags and the terminal ask for."""
+    """Return the reporter that fits the flags and the terminal."""
     if as_json:
         return JSONReporter(trainer)
     if quiet:
@@ -289,7 +299,7 @@ def make_reporter(trainer: Trainer, quiet: bool, as_json: bool) -> Reporter:
 
 
 def is_terminal() -> bool:
-    """Say whether standard error can show a live display."""
+    """Return whether standard error can show a live display."""
     import os
 
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, output_flags
+from charnn.cli.flags import SectionedCommand, complete_files, declared_flags, output_flags
 from charnn.config import SamplingConfig
 from charnn.errors import ConfigError
 
@@ -17,18 +17,19 @@ SEPARATOR = "\n---\n"
 
 
 @click.command("sample", cls=SectionedCommand)
-@click.argument("checkpoint", metavar="CKPT")
+@click.argument("checkpoint", metavar="CKPT", shell_complete=complete_files)
 @declared_flags(SamplingConfig, "Sampling", environment=False)
 @output_flags()
 def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
-    """Sample text from a checkpoint, or from the best of a run folder, as it is made.
+    """Sample text from a checkpoint, or from the best one of a run, and print it as it is drawn.
 
     \b
     charnn sample runs/shakespeare-lstm --len 500
     charnn sample best.npz --prime "ROMEO:" --temperature 0.7 --seed 1
     charnn sample best.npz --num 4 --stop "." --json
 
-    The text begins with the prime. Several samples (--num) are separated by a line with ---.
+    The output begins with the prime. Several samples (--num) are separated by lines of three
+    hyphens (---).
     """
     from charnn.cli.console import say, show_json
     from charnn.generation.sampling import sample, stream
@@ -41,13 +42,14 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
         values["seed"] = secrets.randbits(32)
     options = SamplingConfig(**values)
     if options.length is None and (options.num > 1 or as_json):
-        raise ConfigError("len is none, but several samples, and JSON, need an end; give --len N.")
+        raise ConfigError("len is none, but --num and --json need samples that end; give --len N.")
     saved = load_checkpoint(Path(checkpoint))
     model, vocabulary, prime = saved.model, saved.vocabulary, options.prime
     outside = vocabulary.outside(prime)
     if outside and not quiet:
         fate = "read as the unknown symbol" if vocabulary.unknown else "left out"
-        say(f"note: the prime has {', '.join(map(repr, outside))}, unknown to the model; {fate}.")
+        names = ", ".join(map(repr, outside))
+        say(f"note: the prime has {names}, which the model does not know; {fate}.")
     if as_json:
         for number, text in enumerate(sample(model, vocabulary, options)):
             show_json(

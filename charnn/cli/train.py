@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from charnn.cli.flags import SectionedCommand, config_flags, flag, given_values, output_flags
+from charnn.cli.flags import (
+    SectionedCommand,
+    complete_files,
+    complete_folders,
+    config_flags,
+    flag,
+    given_values,
+    output_flags,
+)
 from charnn.config import Config
 from charnn.errors import InputError, SaveError
 
@@ -21,22 +29,35 @@ if TYPE_CHECKING:
     from charnn.training.setup import Run
     from charnn.training.trainer import Trainer
 
-SHOW_CURSOR = b"\x1b[?25h\n"  # which a live display hides
+SHOW_CURSOR = b"\x1b[?25h\n"  # a live display hides the cursor
 STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 
 
 @click.command("train", cls=SectionedCommand)
-@click.argument("corpus", nargs=-1, metavar="CORPUS...")
-@flag("--out", section="Run", metavar="RUN", help="Run folder.  [runs/<corpus>-<cell>]")
-@flag("--force", section="Run", is_flag=True, help="Replace a run that exists.")
-@flag("--resume", section="Run", metavar="RUN", help="Go on with a run from its last state.")
+@click.argument("corpus", nargs=-1, metavar="CORPUS...", shell_complete=complete_files)
+@flag(
+    "--out",
+    section="Run",
+    metavar="RUN",
+    shell_complete=complete_folders,
+    help="Run folder.  [runs/<corpus>-<cell>]",
+)
+@flag("--force", section="Run", is_flag=True, help="Replace an existing run.")
+@flag(
+    "--resume",
+    section="Run",
+    metavar="RUN",
+    shell_complete=complete_folders,
+    help="Resume a run from its last checkpoint.",
+)
 @flag(
     "--init-from",
     section="Run",
     metavar="CKPT",
-    help="Start from a model's weights; characters keep theirs by symbol.",
+    shell_complete=complete_files,
+    help="Start from a trained model; each character keeps its learned weights.",
 )
 @config_flags
 @output_flags()
@@ -60,6 +81,9 @@ def command(
     charnn train shakespeare.txt --config configs/tinyshakespeare.yaml --out runs/bard
     charnn train --resume runs/bard --steps 20000
     charnn train sonnets.txt --init-from runs/bard
+
+    The first Ctrl-C finishes the update, saves the run and ends; --resume continues it later. A
+    second Ctrl-C ends at once, without saving.
     """
     from charnn.cli.console import progress_bar
     from charnn.cli.reporters import make_reporter
@@ -71,14 +95,15 @@ def command(
         for name, value in (("--out", out), ("--init-from", init_from), ("--force", force)):
             if value:
                 raise InputError(
-                    f"{name} is for a new run, but --resume {resume} goes on with one."
+                    f"{name} is for new runs, but --resume {resume} continues an old one; "
+                    "leave one of the two out."
                 )
         run = resume_run(Path(resume), corpus, values)
     elif corpus:
         config = Config.from_values(values)
         files = TextFiles(corpus, config.data.encoding)
-        passes = None if files.size is None else 2 * files.size  # to count, and to encode
-        with progress_bar("reading the text", passes, quiet or as_json) as files.advance:
+        total = None if files.size is None else 2 * files.size  # it is counted, then encoded
+        with progress_bar("reading the text", total, quiet or as_json) as files.advance:
             run = new_run(
                 files,
                 config,
@@ -93,40 +118,40 @@ def command(
         follow(run, make_reporter(run.trainer, quiet, as_json))
     if run.trainer.unsaved:
         reasons = " ".join(dict.fromkeys(run.trainer.unsaved.values()))
-        raise SaveError(f"the run ended, but not all of it could be saved: {reasons}")
+        raise SaveError(f"the run ended, but not everything could be saved: {reasons}")
     if run.trainer.interrupted:
         ctx.exit(128 + received[0])
 
 
 def follow(run: Run, reporter: Reporter) -> None:
-    """Train, and report what happens for as long as somebody can read it."""
+    """Train and report the events; a closed terminal ends the reports, but not the training."""
     with reporter:
-        read = told(reporter.begin, run.notes)
+        readable = try_to_report(reporter.begin, run.notes)
         for event in run.trainer.run():
-            read = read and told(reporter.report, event)
+            readable = readable and try_to_report(reporter.report, event)
 
 
-def told(report: Callable[[Any], None], content: object) -> bool:
-    """Report something; return False where the terminal or the pipe is closed."""
+def try_to_report(report: Callable[[Any], None], content: object) -> bool:
+    """Report something; return False if the terminal or the pipe has been closed."""
     try:
         report(content)
-    except (OSError, SystemExit):  # rich makes a SystemExit of a broken pipe
-        leave_if_closed(sys.stdout)
-        leave_if_closed(sys.stderr)
+    except (OSError, SystemExit):  # rich turns a broken pipe into a SystemExit
+        discard_if_closed(sys.stdout)
+        discard_if_closed(sys.stderr)
         return False
     return True
 
 
-def leave_if_closed(stream: TextIO) -> None:
-    """Let a stream that nobody reads any more lead nowhere."""
+def discard_if_closed(stream: TextIO) -> None:
+    """Discard what is written to a stream from now on if its reader has closed it."""
     try:
         stream.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def leave(code: int) -> None:
-    """End the process at once; what it was writing is a leftover that the next start clears."""
+def exit_at_once(code: int) -> None:
+    """End the process without cleaning up; the next run removes a file that is half written."""
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), SHOW_CURSOR)
     os._exit(code)
@@ -134,16 +159,16 @@ def leave(code: int) -> None:
 
 @contextmanager
 def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """Let the first of `STOPPING` end the run after its update, and the second at once.
+    """Let the first signal of `STOPPING` end the run after its update, and a second one at once.
 
-    Yields the signals that were received. After one, the process is about to end, and what still
-    comes is ignored: it would have an exit code of its own.
+    Yields the list of the signals received. Once the block has ended after a signal, further ones
+    are ignored, because they would change the exit code.
     """
     received: list[int] = []
 
     def stop(number: int, *_: object) -> None:
         if received:
-            leave(128 + number)
+            exit_at_once(128 + number)
         received.append(number)
         trainer.stop_requested = True
 

@@ -8,15 +8,28 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, flag, output_flags
+from charnn.cli.flags import SectionedCommand, complete_files, declared_flags, flag, output_flags
 from charnn.config import DataConfig
 from charnn.errors import VocabularyError
 
 
 @click.command("vocab", cls=SectionedCommand)
-@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@flag("--one-hot", section="Vocabulary", metavar="TEXT", help="Print a text's one-hot vectors.")
-@flag("--out", section="Vocabulary", metavar="FILE", help="Save it for `charnn train --vocab`.")
+@click.argument(
+    "corpus", nargs=-1, required=True, metavar="CORPUS...", shell_complete=complete_files
+)
+@flag(
+    "--one-hot",
+    section="Vocabulary",
+    metavar="TEXT",
+    help="Print the one-hot vectors of this text.",
+)
+@flag(
+    "--out",
+    section="Vocabulary",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Save the vocabulary for `charnn train --vocab`.",
+)
 @declared_flags(DataConfig, "Vocabulary", ["tokens", "min_count", "encoding"], environment=False)
 @output_flags()
 def command(
@@ -49,7 +62,7 @@ def command(
         outside = [symbol for symbol in vocabulary.outside(one_hot) if not vocabulary.unknown]
         if outside:
             raise VocabularyError(
-                f"--one-hot has {outside[0]!r}, which the corpus lacks; use its characters."
+                f"--one-hot has {outside[0]!r}, which does not occur in the corpus; leave it out."
             )
     if out is not None and any(same_file(out, name) for name in corpus):
         raise VocabularyError(f"--out '{out}' is the corpus itself; choose another file.")
@@ -60,7 +73,8 @@ def command(
             write_text(Path(out), json.dumps(vocabulary.to_json()) + "\n")
         except OSError as error:
             raise VocabularyError(
-                f"vocabulary file '{out}' cannot be written ({error.strerror}); choose another."
+                f"vocabulary file '{out}' cannot be written ({error.strerror}); choose another "
+                "file."
             ) from error
         if not quiet:
             say(f"saved {len(vocabulary)} symbols to {out}; next: charnn train --vocab {out} ...")
@@ -115,5 +129,5 @@ def command(
 
 
 def same_file(first: str, second: str) -> bool:
-    """Say whether two names mean one existing file."""
+    """Return whether two names refer to the same existing file."""
     return Path(first).exists() and Path(second).exists() and Path(first).samefile(second)

@@ -1,6 +1,6 @@
-"""Sampling: the model's own output, symbol by symbol, fed back as its input.
+"""Sampling: symbols are drawn one by one, each fed back to the model as its next input.
 
-y_t = softmax(logits_t / temperature), cut to the top k or the top p, then x_{t+1} ~ y_t
+y_t = softmax(logits_t / temperature), truncated to the top k or the top p, then x_{t+1} ~ y_t
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from charnn.text.vocabulary import Vocabulary, utf8
 
 BELOW_ONE = 1 - np.finfo(np.float64).eps
 SIDE_BY_SIDE = 32  # samples that one thread computes as a batch
-WORTH_A_THREAD = 300_000  # parameters: with fewer, threads wait for each other's Python
+WORTH_A_THREAD = 300_000  # parameters; with fewer, threads mostly wait for Python's lock
 
 
 def distribution(
@@ -32,8 +32,9 @@ def distribution(
 ) -> Array:
     """Return the distribution to draw from: logits (B, V), -inf where forbidden -> (B, V) float64.
 
-    `temperature` 0 puts all on the likeliest symbol. `top_k` keeps the k likeliest; `top_p` keeps
-    the smallest set of likeliest symbols that holds at least that share (Holtzman et al., 2020).
+    `temperature` 0 gives all probability to the likeliest symbol. `top_k` keeps the k likeliest
+    symbols; `top_p` keeps the smallest set of likeliest symbols whose probabilities sum to at least
+    that (Holtzman et al., 2020).
     """
     if temperature == 0:
         greedy = np.zeros(logits.shape)
@@ -50,7 +51,7 @@ def distribution(
 
 
 def truncated(y: Array, top_k: int | None, top_p: float | None) -> Array:
-    """Cut distributions (B, V) to their top k, then to their top p."""
+    """Truncate distributions (B, V) to their top k, then to their top p, and renormalise them."""
     order = np.argsort(-y, axis=1, kind="stable")
     ranked = np.take_along_axis(y, order, axis=1)
     if top_k is not None:
@@ -80,11 +81,11 @@ def sample_ids(
     prime: Array,
     random: np.random.Generator | None = None,
 ) -> Iterator[Array]:
-    """Yield the ids of one symbol after the other for `options.num` samples, (num,) each.
+    """Yield, step by step, the ids (num,) of the next symbol of each of `options.num` samples.
 
-    `prime` (P,) is read first; without one the text starts as after a newline, or, where the
-    vocabulary has none, after a symbol drawn evenly. The unknown symbol is never drawn. `random`
-    stands in for a generator with the seed of the options.
+    The model first reads `prime` (P,). If that is empty, it reads a newline or, if the vocabulary
+    has none, a symbol drawn uniformly. The unknown symbol is never drawn. `random` replaces the
+    generator that would be made from the seed of the options.
     """
     random = random or np.random.default_rng(options.seed)
     stepper = Stepper(model, options.num)
@@ -104,16 +105,16 @@ def sample_ids(
 
 
 def blas_threads(options: SamplingConfig) -> AbstractContextManager[object]:
-    """Let BLAS have its threads for one sample; for a batch, hold it to one.
+    """Let BLAS use all its threads for one sample, but a single one for a batch.
 
-    One sample's products read large weights once, which two cores do faster. Each of their numbers
-    is summed by one thread, so the bits are the same.
+    The products of one sample read large weights once, which is faster on two cores. Each of their
+    numbers is summed by one thread, so the result is the same bit for bit.
     """
     return nullcontext() if options.num == 1 else single_thread()
 
 
 def first_symbol(vocabulary: Vocabulary, random: np.random.Generator) -> Array:
-    """Return the id of what a text without a prime starts after, (1,)."""
+    """Return the id (1,) of the symbol that is read first when there is no prime."""
     newline = vocabulary.encode("\n")
     if newline[0] != vocabulary.missing_id:
         return newline
@@ -121,9 +122,9 @@ def first_symbol(vocabulary: Vocabulary, random: np.random.Generator) -> Array:
 
 
 def until(stop: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass pieces of text on until `stop` appears, which is left out.
+    """Yield pieces of text until `stop` appears, which is left out.
 
-    What could be the beginning of `stop` is held back until the next pieces tell.
+    Text that may be the beginning of `stop` is held back until the following pieces decide it.
     """
     held = b""
     for piece in pieces:
@@ -144,10 +145,10 @@ def until(stop: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
 def stream(
     model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
 ) -> Iterator[bytes]:
-    """Yield one sample's text as it is made, encoded in UTF-8 (a byte model's bytes as they are).
+    """Yield the text of one sample as it is drawn, in UTF-8 (a byte model's bytes as they are).
 
-    The prime is not repeated. Its characters that the vocabulary lacks become the unknown symbol,
-    or are left out where there is none.
+    The prime is not repeated. Characters of the prime that are not in the vocabulary become the
+    unknown symbol or, if there is none, are left out.
     """
     columns = sample_ids(model, vocabulary, options, encode_prime(vocabulary, options.prime))
     pieces = (vocabulary.to_bytes(ids[:1]) for ids in columns)
@@ -155,9 +156,9 @@ def stream(
 
 
 def sample(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig) -> list[bytes]:
-    """Return `options.num` whole samples, computed side by side, each as `stream` gives it.
+    """Return `options.num` complete samples, each in the form that `stream` yields.
 
-    Raises ConfigError for an endless length.
+    Raises ConfigError if the length is none.
     """
     samples = []
     for row in sample_matrix(model, vocabulary, options).T:
@@ -167,14 +168,14 @@ def sample(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
 
 
 def sample_matrix(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig) -> Array:
-    """Return the ids of whole samples, (length, num).
+    """Return the ids of complete samples, (length, num).
 
-    Many samples of a large model are computed in batches, each by a thread and with random numbers
-    of its own, so the result does not depend on the number of threads.
+    Many samples of a large model are computed in batches. Each batch has its own thread and its own
+    random numbers, so the result does not depend on the number of threads.
     """
     length, num = options.length, options.num
     if length is None:
-        raise ConfigError("length is none, but whole samples need an end; give a number.")
+        raise ConfigError("length is none, but complete samples need an end; give a number.")
     prime = encode_prime(vocabulary, options.prime)
     large = model.parameters.flat.size >= WORTH_A_THREAD
     batches = -(-num // SIDE_BY_SIDE) if large else 1
@@ -195,12 +196,12 @@ def sample_matrix(model: LanguageModel, vocabulary: Vocabulary, options: Samplin
         try:
             parts = list(pool.map(batch, range(batches), generators))
         except BaseException:
-            stopped.set()  # Ctrl-C: the pool waits for its threads
+            stopped.set()  # after Ctrl-C the pool still waits for its threads
             raise
     return np.concatenate(parts, axis=1)
 
 
 def encode_prime(vocabulary: Vocabulary, prime: str) -> Array:
-    """Return the ids of a prime, without what the vocabulary cannot express."""
+    """Return the ids of a prime, without characters that the vocabulary cannot express."""
     ids = vocabulary.encode(prime)
     return ids[ids < len(vocabulary)]

@@ -1,9 +1,9 @@
-"""Encoded corpora on disk: a text is read once, and mapped into memory from then on.
+"""Encoded texts on disk: a text is encoded once, and its ids are memory-mapped from then on.
 
-An entry is named after a digest of its source (each file's path, size and times of change), its
-encoding and its vocabulary, so a text that has changed is another entry. The folder is
-`$CHARNN_CACHE`, else `charnn` in the user's folder for caches. It is bounded: when it grows above
-`LIMIT`, the entries that were used longest ago go first. Deleting it at any time is safe.
+An entry is named after a digest of its source (path, size and times of change of each file), its
+encoding and its vocabulary, so a text that has changed gets a new entry. The folder is
+`$CHARNN_CACHE` or, if that is not set, `charnn` in the user's cache folder. When it grows above
+`LIMIT`, the least recently used entries are removed. It is safe to delete the folder at any time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IDS, RECORD = ".ids", ".json"
 
 
 def cache_folder() -> Path:
-    """Return the folder of the cache, which may not exist yet."""
+    """Return the cache folder, which may not exist yet."""
     chosen = os.environ.get("CHARNN_CACHE")
     if chosen:
         return Path(chosen)
@@ -40,33 +40,33 @@ def cache_folder() -> Path:
 
 
 def entry_name(content: object) -> str:
-    """Return the name of the entry that belongs to a JSON-able description."""
+    """Return the name of the entry for a description that JSON can represent."""
     return digest([VERSION, content])[:32]
 
 
 def digest(content: object) -> str:
-    """Return a SHA-256 of a JSON-able description."""
+    """Return the SHA-256 of a description that JSON can represent."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: a record, and for an encoded text its ids."""
+    """One entry: a record and, for an encoded text, the file of its ids."""
 
     name: str
 
     @property
     def record_path(self) -> Path:
-        """Where the record lies."""
+        """The file that holds the record."""
         return cache_folder() / f"{self.name}{RECORD}"
 
     @property
     def ids_path(self) -> Path:
-        """Where the ids lie."""
+        """The file that holds the ids."""
         return cache_folder() / f"{self.name}{IDS}"
 
     def read(self) -> dict[str, Any] | None:
-        """Return the record; None where there is none, or its ids are not whole."""
+        """Return the record; None if there is none, if it is damaged or if ids are missing."""
         try:
             sealed = json.loads(self.record_path.read_text(encoding="utf-8"))
             record: dict[str, Any] = sealed["record"]
@@ -94,13 +94,13 @@ class Entry:
 
     @contextmanager
     def writing_ids(self) -> Iterator[IO[bytes]]:
-        """Open the file of the ids, which appears when the block ends well. Raises OSError."""
+        """Open the file of the ids, which appears when the block succeeds. Raises OSError."""
         cache_folder().mkdir(parents=True, exist_ok=True)
         with replacing(self.ids_path) as file:
             yield file
 
     def write(self, record: dict[str, Any]) -> None:
-        """Write the record, which makes the entry valid, and drop what is too old."""
+        """Write the record, which makes the entry valid, and prune the cache."""
         cache_folder().mkdir(parents=True, exist_ok=True)
         with replacing(self.record_path) as file:
             sealed = {"record": record, "digest": digest(record)}
@@ -109,7 +109,7 @@ class Entry:
 
 
 def contents() -> dict[str, tuple[int, float]]:
-    """Return the entries: their bytes on disk, and when they were last used."""
+    """Return each entry's size on disk in bytes, and when it was last used."""
     entries: dict[str, tuple[int, float]] = {}
     for path in sorted(cache_folder().glob("*")):
         if path.suffix in (IDS, RECORD):
@@ -121,7 +121,7 @@ def contents() -> dict[str, tuple[int, float]]:
 
 
 def prune(limit: int, keep: str | None = None) -> int:
-    """Remove the entries used longest ago until the rest holds `limit` bytes; return how many."""
+    """Remove the least recently used entries until the rest fits `limit` bytes; return how many."""
     entries = contents()
     total = sum(size for size, _ in entries.values())
     removed = 0

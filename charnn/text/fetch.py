@@ -1,4 +1,4 @@
-"""Corpora that can be downloaded, each with its size and digest."""
+"""Corpora that can be downloaded, each with its expected size and digest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE = 30  # seconds without an answer
 
 @dataclass(frozen=True)
 class Download:
-    """Where a corpus lies and what it must be."""
+    """The address of a corpus, and its size and digest."""
 
     url: str
     size: int
@@ -36,9 +36,9 @@ CORPORA = {
 
 
 def fetch(download: Download, path: Path, advance: Callable[[int], None] = lambda _: None) -> None:
-    """Download a corpus to `path`, where it appears only if size and digest are right.
+    """Download a corpus to `path`, where it appears only if its size and digest are right.
 
-    `advance` is told of each block's bytes. Raises FetchError.
+    `advance` is called with the size of each block, in bytes. Raises FetchError, InputError.
     """
     digest, size = hashlib.sha256(), 0
     try:
@@ -60,40 +60,42 @@ def fetch(download: Download, path: Path, advance: Callable[[int], None] = lambd
             if digest.hexdigest() != download.sha256:
                 raise FetchError(
                     f"'{download.url}' sent a text with SHA-256 {digest.hexdigest()}, not "
-                    f"{download.sha256}; nothing was saved. It is not the known corpus."
+                    f"{download.sha256}; nothing was saved. It is not the expected corpus."
                 )
     except urllib.error.HTTPError as error:
         error.close()
         raise FetchError(
-            f"'{download.url}' answers {error.code} {printable(error.reason)}; try again later, "
-            "or --url."
+            f"'{download.url}' answered {error.code} {printable(error.reason)}; try again later, "
+            "or give a mirror with --url."
         ) from error
     except urllib.error.URLError as error:
         raise FetchError(
             f"'{download.url}' cannot be reached ({printable(error.reason)}); check the network, "
-            "or get the file another way and name it to `charnn train`."
+            "or get the file another way and pass it to `charnn train`."
         ) from error
     except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise FetchError(
-            f"'{download.url}' broke off after {size:,} of {download.size:,} bytes "
+            f"the download of '{download.url}' broke off after {size:,} of {download.size:,} bytes "
             f"({printable(error)}); nothing was saved. Try again."
         ) from error
     except OSError as error:
-        raise InputError(f"'{path}' cannot be written ({error.strerror}); use --out.") from error
+        raise InputError(
+            f"'{path}' cannot be written ({error.strerror}); choose another file with --out."
+        ) from error
     except ValueError as error:
         raise InputError(
-            f"url {download.url!r} is no web address ({printable(error)}); correct --url."
+            f"url {download.url!r} is not a web address ({printable(error)}); correct --url."
         ) from error
 
 
 def printable(reason: object) -> str:
-    """Return what a server said as one short line without control characters."""
+    """Return a server's message as one short line without control characters."""
     text = " ".join(str(reason).split())[:200]
     return "".join(c if c.isprintable() else "?" for c in text) or type(reason).__name__
 
 
 def is_complete(download: Download, path: Path) -> bool:
-    """Say whether a file is the corpus already."""
+    """Return whether a file already is the complete corpus."""
     if not path.is_file() or path.stat().st_size != download.size:
         return False
     return hashlib.sha256(path.read_bytes()).hexdigest() == download.sha256

@@ -1,7 +1,7 @@
-"""Where text comes from: plain or gzip-compressed files, standard input, one after the other.
+"""Reading text: plain or gzip-compressed files, pipes and standard input, one after the other.
 
-Text is read in blocks and decoded incrementally, and nothing is changed on the way: line endings,
-a byte-order mark and NUL are characters like any other.
+Text is read in blocks and decoded incrementally. Nothing is changed on the way: line endings, a
+byte-order mark and NUL are characters like any other.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ STANDARD_INPUT = "-"
 
 
 def ignore(_: int) -> None:
-    """Take no notice of progress."""
+    """Ignore a report of progress."""
 
 
 class TextFiles:
-    """The text of some files, readable more than once.
+    """The text of some files, which can be read more than once.
 
-    Standard input (`-`) and pipes can be read once only, so they are copied to disk first.
+    Standard input (`-`) and pipes can be read only once, so they are first copied to disk.
     """
 
     def __init__(
@@ -40,18 +40,18 @@ class TextFiles:
     ) -> None:
         """Check that every file can be opened. Raises CorpusError."""
         self.names = list(names)
-        self.advance: Callable[[int], None] = ignore  # is told the bytes of each block read
+        self.advance: Callable[[int], None] = ignore  # called with the size of each block, in bytes
         self.encoding = find_encoding(encoding)
         self._copies: dict[str, IO[bytes]] = {}
         if self.names.count(STANDARD_INPUT) > 1:
-            raise CorpusError("standard input (-) can be read once only; give - a single time.")
+            raise CorpusError("standard input (-) can be read only once; give - only once.")
         for name in self.names:
             with self._open(name):
                 pass
 
     @property
     def name(self) -> str:
-        """A short name for the whole: the first file's, without its folder and endings."""
+        """A short name for the text: that of the first file, without folder and extensions."""
         first = self.names[0]
         if first == STANDARD_INPUT:
             return "stdin"
@@ -59,21 +59,21 @@ class TextFiles:
 
     @property
     def size(self) -> int | None:
-        """Bytes of all files, or None where only reading them tells."""
+        """The size of all files in bytes; None if it is unknown before they have been read."""
         if any(is_stream(name) or name.endswith(".gz") for name in self.names):
             return None
         return sum(Path(name).stat().st_size for name in self.names)
 
     @property
     def cacheable(self) -> bool:
-        """Whether the same text can be found again under the same names."""
+        """Whether the same text can be read again later under the same names."""
         return not any(map(is_stream, self.names))
 
     def signature(self) -> list[object]:
-        """Return what changes when the text does: encoding, paths, sizes, times of change.
+        """Return what identifies the text: encoding, paths, sizes and two times per file.
 
-        The second time is that of the file's entry in the system, which nobody can set back (on
-        Windows it is that of its creation).
+        The times are those of the last change to the content and to the inode. A program can set
+        the first back, but not the second (on Windows, the second is the time of creation).
         """
         parts: list[object] = [self.encoding.name]
         for name in self.names:
@@ -96,25 +96,25 @@ class TextFiles:
                     where = offset + len(block) - len(error.object) + error.start
                     raise CorpusError(
                         f"corpus '{name}' is not {self.encoding.name.upper()}: byte "
-                        f"0x{error.object[error.start]:02x} at offset {where:,}; name its encoding "
-                        "with --encoding (latin-1 reads anything), or use --tokens bytes."
+                        f"0x{error.object[error.start]:02x} at offset {where:,}; give its encoding "
+                        "with --encoding (latin-1 accepts any byte), or use --tokens bytes."
                     ) from error
                 except UnicodeError as error:
                     raise CorpusError(
                         f"corpus '{name}' cannot be decoded as {self.encoding.name} ({error}); "
-                        "name another encoding with --encoding."
+                        "give another encoding with --encoding."
                     ) from error
                 if text:
                     yield text
 
     def raw(self) -> Iterator[bytes]:
-        """Yield the bytes of the files, unpacked, in blocks. Raises CorpusError."""
+        """Yield the bytes of the files, decompressed, in blocks. Raises CorpusError."""
         for name in self.names:
             for _, block, _ in self._raw_blocks(name):
                 yield block
 
     def _raw_blocks(self, name: str) -> Iterator[tuple[int, bytes, bool]]:
-        """Yield (offset, block, whether it is the last)."""
+        """Yield (offset, block, whether it is the last block)."""
         offset = 0
         with self._open(name) as file:
             while True:
@@ -137,7 +137,7 @@ class TextFiles:
         path = Path(name)
         try:
             if path.is_dir():
-                raise CorpusError(f"corpus '{name}' is a folder; give the files in it.")
+                raise CorpusError(f"corpus '{name}' is a folder; give the names of its files.")
             if path.suffix == ".gz":
                 return cast("IO[bytes]", gzip.open(path))
             if is_stream(name):
@@ -151,7 +151,7 @@ class TextFiles:
             ) from error
 
     def _copy_of(self, name: str, stream: IO[bytes]) -> IO[bytes]:
-        """Return a stream's bytes from the beginning; the first call copies them to disk."""
+        """Return the bytes of a stream from its beginning; the first call copies them to disk."""
         if name not in self._copies:
             copy = tempfile.TemporaryFile(prefix="charnn-")  # noqa: SIM115
             weakref.finalize(self, copy.close)
@@ -163,7 +163,7 @@ class TextFiles:
 
 
 class Unclosed:
-    """A file that a `with` block does not close."""
+    """A file that stays open at the end of a `with` block."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -180,7 +180,7 @@ class Unclosed:
 
 
 def is_stream(name: str) -> bool:
-    """Say whether a text can be read once only: standard input, a pipe."""
+    """Return whether a text can be read only once, like standard input or a pipe."""
     path = Path(name)
     return name == STANDARD_INPUT or (path.exists() and not path.is_file() and not path.is_dir())
 
@@ -193,12 +193,12 @@ def find_encoding(name: str) -> codecs.CodecInfo:
         info = None
     if info is None or not getattr(info, "_is_text_encoding", True):
         raise CorpusError(
-            f"encoding {name!r} is unknown; give one that Python knows, such as utf-8, latin-1, "
-            "cp1252 or utf-16."
+            f"encoding {name!r} is not a text encoding that Python knows; give one such as "
+            "utf-8, latin-1, cp1252 or utf-16."
         )
     return info
 
 
 def quoted(names: Sequence[str]) -> str:
-    """Return file names as a sentence shows them."""
+    """Return file names in quotes, separated by commas."""
     return ", ".join(f"'{name}'" for name in names)

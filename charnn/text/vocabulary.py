@@ -1,8 +1,8 @@
-"""Symbols and their ids, which index one-hot vectors.
+"""Vocabularies: symbols and their ids, which are the indices of one-hot vectors.
 
-Symbols are sorted by code point, so that equal sets of characters give equal vocabularies whatever
-the order of the text. The unknown symbol, if there is one, has the last id: it stands for
-characters that were too rare to learn. A vocabulary of bytes holds all 256 and knows every text.
+Symbols are sorted by code point, so texts with the same set of characters have the same vocabulary.
+The unknown symbol, if there is one, stands for characters that were too rare to learn and has the
+last id. A byte vocabulary holds all 256 byte values, so it can express any text.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from charnn.options import shown
 
 CODE_POINTS = 0x110000
 FORMAT = "charnn-vocabulary-1"
-LARGEST_FILE = 64_000_000  # bytes; all of Unicode needs 14 million
+LARGEST_FILE = 64_000_000  # bytes; a vocabulary of all Unicode characters takes 14 million
 UNKNOWN_TEXT = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An ordered set of symbols: `symbols[id]` is a character; `tokens` is the kind of symbol.
+    """An ordered set of symbols, where `symbols[id]` is a character; `tokens` is their kind.
 
-    For bytes, symbols are the characters U+0000 to U+00FF, one for each byte value.
+    The symbols of a byte vocabulary are U+0000 to U+00FF, one for each byte value.
     """
 
     symbols: str
@@ -39,13 +39,13 @@ class Vocabulary:
     tokens: str = "characters"
 
     def __post_init__(self) -> None:
-        """Refuse an empty, unsorted or repeating set of symbols. Raises VocabularyError."""
+        """Check that there are symbols, sorted and all different. Raises VocabularyError."""
         if not self.symbols:
             raise VocabularyError("a vocabulary needs at least one symbol; this one has none.")
         if any(a >= b for a, b in zip(self.symbols, self.symbols[1:], strict=False)):
-            raise VocabularyError("a vocabulary's symbols must be sorted and all different.")
+            raise VocabularyError("the symbols of a vocabulary must be sorted and all different.")
         if self.tokens == "bytes" and (self.unknown or self.symbols != ALL_BYTES):
-            raise VocabularyError("a vocabulary of bytes must hold exactly the 256 byte values.")
+            raise VocabularyError("a byte vocabulary must hold exactly the 256 byte values.")
 
     @classmethod
     def of_bytes(cls) -> Vocabulary:
@@ -59,15 +59,15 @@ class Vocabulary:
 
     @classmethod
     def from_counts(cls, counts: Array, min_count: int = 1) -> Vocabulary:
-        """Keep the code points counted at least `min_count` times: counts (0x110000,).
+        """Build from the counts (0x110000,) of code points that occur at least `min_count` times.
 
-        With a `min_count` above 1 there is an unknown symbol for the others.
+        With a `min_count` above 1, the vocabulary has an unknown symbol for all others.
         """
         kept = np.flatnonzero(counts >= max(min_count, 1))
         if not len(kept):
             raise VocabularyError(
-                f"no character occurs {min_count:,} times, the most frequent "
-                f"{counts.max(initial=0):,} times; lower --min-count."
+                f"no character occurs {min_count:,} times (the most frequent one occurs "
+                f"{counts.max(initial=0):,} times); lower --min-count."
             )
         return cls("".join(map(chr, kept.tolist())), unknown=min_count > 1)
 
@@ -76,39 +76,42 @@ class Vocabulary:
 
     @property
     def unknown_id(self) -> int | None:
-        """The unknown symbol's id, if there is one."""
+        """The id of the unknown symbol, or None if there is none."""
         return len(self.symbols) if self.unknown else None
 
     @property
     def missing_id(self) -> int:
-        """What `encode` gives a character without an id: the unknown symbol's, or no valid id."""
+        """What `encode` returns for a character that is not a symbol.
+
+        It is the id of the unknown symbol or, without one, the first number that is not an id.
+        """
         return len(self.symbols)
 
     @property
     def unit(self) -> str:
-        """What a loss is per: `char` or `byte`."""
+        """What a loss is given per: `char` or `byte`."""
         return "byte" if self.tokens == "bytes" else "char"
 
     @cached_property
     def id_dtype(self) -> type[np.unsignedinteger[Any]]:
-        """The smallest type that holds every id and `missing_id`."""
+        """The smallest integer type that can hold every id and `missing_id`."""
         if self.tokens == "bytes":
             return np.uint8
         return np.uint8 if len(self) < 256 else np.uint16 if len(self) < 65_536 else np.uint32
 
     @cached_property
     def _table(self) -> Array:
-        """Ids by code point, up to the first code point behind the last symbol."""
+        """Ids by code point, up to the code point that follows the last symbol."""
         table = np.full(ord(self.symbols[-1]) + 2, self.missing_id, self.id_dtype)
         table[code_points(self.symbols)] = np.arange(len(self.symbols))
         return table
 
     def encode_block(self, block: str | bytes) -> Array:
-        """Return the ids of a piece of text, or of raw bytes for a vocabulary of bytes."""
+        """Return the ids of a block of text, or of raw bytes for a byte vocabulary."""
         return self.encode(block) if isinstance(block, str) else np.frombuffer(block, np.uint8)
 
     def encode(self, text: str) -> Array:
-        """Return the ids of a text's symbols; one that has none gets `missing_id`."""
+        """Return the ids of a text's characters, `missing_id` for those that are not symbols."""
         if self.tokens == "bytes":
             return np.frombuffer(utf8(text), np.uint8)
         points = np.minimum(code_points(text), len(self._table) - 1)
@@ -116,20 +119,20 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the text of ids; the unknown symbol shows as U+FFFD, as do malformed bytes."""
+        """Return the text of ids; the unknown symbol and malformed bytes become U+FFFD."""
         if self.tokens == "bytes":
             return bytes(map(int, ids)).decode("utf-8", "replace")
         symbols = self.symbols + UNKNOWN_TEXT * self.unknown
         return "".join([symbols[i] for i in ids])
 
     def to_bytes(self, ids: Iterable[int]) -> bytes:
-        """Return the text of ids in UTF-8; for a vocabulary of bytes, the bytes themselves."""
+        """Return the text of ids in UTF-8; for a byte vocabulary, the bytes themselves."""
         if self.tokens == "bytes":
             return bytes(map(int, ids))
         return self.decode(ids).encode("utf-8", "surrogatepass")
 
     def outside(self, text: str) -> list[str]:
-        """Return the distinct characters of a text that have no id of their own."""
+        """Return the distinct characters of a text that are not symbols."""
         return sorted(set(text) - set(self.symbols)) if self.tokens == "characters" else []
 
     def one_hot(self, ids: Array) -> Array:
@@ -138,7 +141,7 @@ class Vocabulary:
         return vectors
 
     def name(self, symbol_id: int) -> str:
-        """Return a printable name of a symbol: itself, or what it is called."""
+        """Return a symbol as it can be printed: the symbol itself, or its name."""
         if symbol_id == self.unknown_id:
             return "unknown"
         symbol = self.symbols[symbol_id]
@@ -147,7 +150,7 @@ class Vocabulary:
         return symbol_name(symbol)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads."""
+        """Return the vocabulary in the form that `from_json` reads."""
         return {
             "format": FORMAT,
             "tokens": self.tokens,
@@ -157,17 +160,17 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, content: object) -> Vocabulary:
-        """Build from what `to_json` gave. Raises VocabularyError."""
+        """Build from what `to_json` returned. Raises VocabularyError."""
         match content:
             case {"format": str(form)} if form != FORMAT:
                 raise VocabularyError(
-                    f"the vocabulary has format {shown(form)}, this version reads {FORMAT!r}."
+                    f"the vocabulary has format {shown(form)}, but this version reads {FORMAT!r}."
                 )
             case {"tokens": "bytes", "unknown": False}:
                 return cls.of_bytes()
             case {"tokens": "characters", "unknown": bool(unknown), "symbols": str(symbols)}:
                 return cls(symbols, unknown)
-        raise VocabularyError("this is no vocabulary; `charnn vocab --out` makes one.")
+        raise VocabularyError("it does not hold a vocabulary; `charnn vocab --out` writes one.")
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
@@ -179,7 +182,7 @@ class Vocabulary:
         except OSError as error:
             reason = f"it cannot be read ({error.strerror}); check the path."
         except (ValueError, RecursionError) as error:
-            reason = f"it is not JSON ({error}); `charnn vocab --out` makes one."
+            reason = f"it is not JSON ({error}); `charnn vocab --out` writes one."
         except VocabularyError as error:
             reason = str(error)
         raise VocabularyError(f"vocabulary file '{path}' cannot be used: {reason}")
@@ -203,7 +206,7 @@ def count_code_points(blocks: Iterable[str]) -> Array:
 
 
 def symbol_name(symbol: str) -> str:
-    """Return a character as it can be shown in a table: spaces and controls by name."""
+    """Return a character as a table shows it: spaces and control characters by name."""
     names = {" ": "space", "\n": "newline", "\t": "tab", "\r": "carriage return", "\0": "NUL"}
     if symbol in names:
         return names[symbol]
@@ -216,8 +219,8 @@ def symbol_name(symbol: str) -> str:
 
 
 def utf8(text: str) -> bytes:
-    """Encode in UTF-8; bytes that were none, which Python reads as surrogates, as they were."""
+    """Encode in UTF-8, restoring bytes that Python decoded as surrogate escapes."""
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # surrogates that stand for no byte
+    except UnicodeEncodeError:  # surrogates that do not stand for a byte
         return text.encode("utf-8", "surrogatepass")

@@ -21,6 +21,7 @@ from charnn.config import (
     WalkthroughConfig,
 )
 from charnn.options import options_of
+from charnn.registry import CELLS
 from charnn.version import __version__
 
 OWN = {
@@ -147,17 +148,17 @@ def test_a_misspelt_command(typed: str, meant: str) -> None:
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr == (
-        f"Error: No such command {typed!r}. Did you mean {meant!r}? `charnn --help` tells more.\n"
+        f"Error: No such command {typed!r}. Did you mean {meant!r}? See `charnn --help`.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        (["eval"], "Missing argument 'CKPT'. `charnn eval --help` tells more."),
+        (["eval"], "Missing argument 'CKPT'. See `charnn eval --help`."),
         (["train"], "Missing argument 'CORPUS...'; name at least one text file."),
-        (["hello", "--nothing"], "No such option '--nothing'. `charnn hello --help` tells more."),
-        (["--nothing", "hello"], "No such option '--nothing'. `charnn --help` tells more."),
+        (["hello", "--nothing"], "No such option '--nothing'. See `charnn hello --help`."),
+        (["--nothing", "hello"], "No such option '--nothing'. See `charnn --help`."),
         (["sample", "a.npz", "b.npz"], "Got unexpected extra argument (b.npz)"),
     ],
 )
@@ -257,3 +258,73 @@ def test_python_m_charnn() -> None:
     wrong = python("-m", "charnn", "train", "missing.txt")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == run("train", "missing.txt").stderr
+
+
+def completions(*words: str) -> list[tuple[str, str]]:
+    """Return what bash is offered for the last of some words, each with its kind."""
+    typed = ("charnn", *words)
+    environment = {"_CHARNN_COMPLETE": "bash_complete", "COMP_CWORD": str(len(words))}
+    answer = subprocess.run(
+        [sys.executable, "-m", "charnn"],
+        env={**os.environ, **environment, "COMP_WORDS": " ".join(typed)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert answer.stderr == ""
+    lines = [line.split(",", 1) for line in answer.stdout.splitlines() if line]
+    return [(kind, value) for kind, value in lines]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_script(shell: str) -> None:
+    """Each shell that click knows is given a function that completes `charnn`."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "charnn"],
+        env={**os.environ, "_CHARNN_COMPLETE": f"{shell}_source"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert f"_CHARNN_COMPLETE={shell}_complete" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["tr"], ["train"]),
+        (["train", "--ce"], ["--cell"]),
+        (["train", "--cell", ""], list(CELLS)),
+        (["train", "a.txt", "--optimizer", "ada"], ["adagrad", "adam", "adamw"]),
+        (["train", "--clip-norm", "n"], ["none"]),
+        (["train", "--hidden-size", ""], []),
+        (["gradcheck", "--cell", ""], [*CELLS, "none"]),
+        (["train", "--av"], []),  # an earlier name of --ema-decay, which is not shown
+        (["fetch", "t"], ["tinyshakespeare"]),
+        (["nonsense", ""], list(COMMANDS)),
+    ],
+    ids=lambda part: " ".join(part) if part and part[0] in (*COMMANDS, "tr") else "",
+)
+def test_completion_of_words(words: list[str], values: list[str]) -> None:
+    """Commands, flags and the values of flags are completed."""
+    assert completions(*words) == [("plain", value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["train", "da"], "file"),
+        (["train", "a.txt", "--config", ""], "file"),
+        (["train", "a.txt", "--vocab", "v"], "file"),
+        (["train", "--resume", "runs/"], "dir"),
+        (["sample", "runs/"], "file"),
+        (["eval", "best.npz", "te"], "file"),
+        (["vocab", "da"], "file"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else part,
+)
+def test_completion_of_files(words: list[str], kind: str) -> None:
+    """Where a file or a folder is meant, the shell completes its name."""
+    assert completions(*words) == [(kind, words[-1])]

@@ -135,9 +135,11 @@ def test_ctrl_c_before_the_first_evaluation(verse: Path, monkeypatch: pytest.Mon
 
 
 def test_quiet_is_interrupted_quietly(verse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With --quiet Ctrl-C still saves and exits 130; nothing is printed."""
+    """With --quiet Ctrl-C still saves and exits 130; only the results so far are printed."""
     result = interrupted(monkeypatch, verse, *TINY, "--quiet", at=33)
-    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
+    assert (result.exit_code, result.stderr) == (130, "")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["best", "time", "saved"]
+    assert "33 updates (interrupted)" in result.stdout
     assert Path("runs/verse-lstm/last.npz").exists()
 
 
@@ -158,12 +160,14 @@ def test_the_second_ctrl_c_stops_at_once(verse: Path, monkeypatch: pytest.Monkey
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
-    def leave(code: int) -> None:
+    def exit_at_once(code: int) -> None:
         raise SystemExit(code)
 
     monkeypatch.setattr(reporters.PlainReporter, "report", twice)
-    monkeypatch.setattr("os._exit", leave)
-    monkeypatch.setattr("charnn.cli.train.told", lambda report, content: report(content) is None)
+    monkeypatch.setattr("os._exit", exit_at_once)
+    monkeypatch.setattr(
+        "charnn.cli.train.try_to_report", lambda report, content: report(content) is None
+    )
     with handlers_put_back():
         result = run("train", verse, *TINY)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # a third comes too late

@@ -158,11 +158,35 @@ def test_the_next_command_works(name: str, verse: Path) -> None:
 
 
 def test_quiet(verse: Path) -> None:
-    """--quiet says nothing at all, and trains the same weights."""
+    """--quiet prints only the last lines, on standard output, and trains the same weights."""
     result = succeed("train", verse, *ONE, "--quiet", "--out", "quiet")
-    assert (result.stdout, result.stderr) == ("", "")
-    succeed("train", verse, *ONE, "--out", "loud")
+    loud = succeed("train", verse, *ONE, "--out", "loud")
+    assert (loud.stdout, result.stderr) == ("", "")
+    lines = [re.sub(r"loud(?=:)|\d+:\d\d", "x", line) for line in loud.stderr.splitlines()[-4:]]
+    found = [re.sub(r"quiet(?=:)|\d+:\d\d", "x", line) for line in result.stdout.splitlines()]
+    assert [line.split()[0] for line in lines] == ["best", "time", "saved", "next"]
+    assert found == lines[:-1]
     assert arrays(Path("quiet/best.npz")) == arrays(Path("loud/best.npz"))
+
+
+def test_quiet_prints_the_test_loss(verse: Path) -> None:
+    """A loss on the test part is a result, too."""
+    shown = output("train", verse, *ONE, "--test-fraction", 0.1, "--quiet")
+    assert [line.split()[0] for line in shown.splitlines()] == ["best", "test", "time", "saved"]
+
+
+def test_quiet_prints_the_results_of_a_resumed_run(verse: Path) -> None:
+    """The best loss and the updates are those of the run, not of its last part."""
+    best, *_ = output("train", verse, *ONE, "--quiet", "--out", "run").splitlines()
+    shown = output("train", "--resume", "run", "--steps", 2, "--quiet").splitlines()
+    assert [line.split()[0] for line in shown] == ["best", "time", "saved"]
+    assert shown[1].endswith(" 2 updates")
+    assert loss_of(shown[0]) <= loss_of(best)
+
+
+def loss_of(line: str) -> float:
+    """Return the loss in nats that a line of results names."""
+    return float(line.split()[1])
 
 
 def test_json_events(verse: Path) -> None:

@@ -187,7 +187,7 @@ def test_standard_input_is_named_once() -> None:
     """Two dashes would be the same text, of which the second is empty."""
     with pytest.raises(CorpusError) as caught:
         TextFiles(["-", "a.txt", "-"])
-    assert str(caught.value) == ("standard input (-) can be read once only; give - a single time.")
+    assert str(caught.value) == ("standard input (-) can be read only once; give - only once.")
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_an_encoding_must_be_a_texts(tmp_path: Path, encoding: str) -> None:
     with pytest.raises(CorpusError) as caught:
         TextFiles([write(tmp_path / "a.txt", "ab")], encoding)
     assert str(caught.value) == (
-        f"encoding {encoding!r} is unknown; give one that Python knows, such as utf-8, latin-1, "
-        "cp1252 or utf-16."
+        f"encoding {encoding!r} is not a text encoding that Python knows; give one such as utf-8, "
+        "latin-1, cp1252 or utf-16."
     )
 
 
@@ -250,7 +250,7 @@ def test_an_encoding_can_have_any_name(encoding: str) -> None:
     """NUL, or a byte of the command line that is no text, names no encoding, and is no crash."""
     with pytest.raises(CorpusError) as caught:
         find_encoding(encoding)
-    assert f"encoding {encoding!r} is unknown" in str(caught.value)
+    assert f"encoding {encoding!r} is not a text encoding" in str(caught.value)
 
 
 def test_a_codec_that_decodes_nothing_is_an_error(tmp_path: Path) -> None:
@@ -305,8 +305,8 @@ def test_the_error_of_a_bad_byte_says_what_to_do(tmp_path: Path, small_blocks: N
     """File, encoding, byte and offset are named, and both ways out."""
     name = write(tmp_path / "a.txt", b"x" * 1_234 + b"\xe9t\xe9")
     assert refusal([name]) == (
-        f"corpus '{name}' is not UTF-8: byte 0xe9 at offset 1,234; name its encoding with "
-        "--encoding (latin-1 reads anything), or use --tokens bytes."
+        f"corpus '{name}' is not UTF-8: byte 0xe9 at offset 1,234; give its encoding with "
+        "--encoding (latin-1 accepts any byte), or use --tokens bytes."
     )
     assert len(read_corpus([name], DataConfig(encoding="latin-1")).ids) == 1_237
     assert len(read_corpus([name], DataConfig(tokens="bytes")).ids) == 1_237
@@ -344,7 +344,7 @@ def test_the_first_bad_byte_of_other_encodings(
 def test_a_folder_is_no_corpus(tmp_path: Path) -> None:
     """The error says to give the files."""
     message = refusal([str(tmp_path)])
-    assert message == f"corpus '{tmp_path}' is a folder; give the files in it."
+    assert message == f"corpus '{tmp_path}' is a folder; give the names of its files."
 
 
 def test_a_missing_file_is_reported_before_anything_is_read(tmp_path: Path) -> None:
@@ -464,7 +464,9 @@ def test_rare_characters_become_unknown(tmp_path: Path, small_blocks: None) -> N
     assert corpus.ids.tolist() == [0, 0, 1, 1, 2, 2, 0, 0, 1, 2]
     with pytest.raises(VocabularyError) as caught:
         read_corpus([name], DataConfig(min_count=50))
-    assert "no character occurs 50 times, the most frequent 4 times" in str(caught.value)
+    assert "no character occurs 50 times (the most frequent one occurs 4 times)" in str(
+        caught.value
+    )
 
 
 def test_a_given_vocabulary_is_used(tmp_path: Path) -> None:

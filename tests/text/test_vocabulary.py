@@ -192,7 +192,7 @@ def test_a_min_count_that_keeps_nothing_is_refused() -> None:
     with pytest.raises(VocabularyError) as caught:
         Vocabulary.from_text("aab", min_count=1_000)
     assert str(caught.value) == (
-        "no character occurs 1,000 times, the most frequent 2 times; lower --min-count."
+        "no character occurs 1,000 times (the most frequent one occurs 2 times); lower --min-count."
     )
 
 
@@ -200,7 +200,7 @@ def test_a_vocabulary_needs_sorted_different_symbols() -> None:
     """An empty, unsorted or repeating set of symbols is refused in words."""
     assert refusal("") == "a vocabulary needs at least one symbol; this one has none."
     for symbols in ("ba", "aa", "aba"):
-        assert refusal(symbols) == "a vocabulary's symbols must be sorted and all different."
+        assert refusal(symbols) == "the symbols of a vocabulary must be sorted and all different."
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_vocabulary_needs_sorted_different_symbols() -> None:
 def test_a_vocabulary_of_bytes_is_fixed(symbols: str, unknown: bool) -> None:
     """Bytes have no other symbols than the 256, and none unknown."""
     message = refusal(symbols, unknown, "bytes")
-    assert message == "a vocabulary of bytes must hold exactly the 256 byte values."
+    assert message == "a byte vocabulary must hold exactly the 256 byte values."
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_a_vocabulary_file_must_be_json(tmp_path: Path, content: str | bytes) ->
     """Broken, endlessly nested or binary content is one clear error."""
     message = file_refusal(tmp_path / "v.json", content)
     assert "it is not JSON (" in message
-    assert message.endswith("`charnn vocab --out` makes one.")
+    assert message.endswith("`charnn vocab --out` writes one.")
 
 
 @pytest.mark.parametrize(
@@ -369,14 +369,14 @@ def test_a_vocabulary_file_must_hold_a_vocabulary(tmp_path: Path, change: dict[s
     """A key of the wrong type or value is refused, with how to make a proper file."""
     content = json.dumps(Vocabulary("ab").to_json() | change)
     message = file_refusal(tmp_path / "v.json", content)
-    assert message.endswith(": this is no vocabulary; `charnn vocab --out` makes one.")
+    assert message.endswith(": it does not hold a vocabulary; `charnn vocab --out` writes one.")
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "1", "null", '"abc"', '{"symbols": "ab"}'])
 def test_other_json_is_no_vocabulary(tmp_path: Path, content: str) -> None:
     """JSON without the keys of a vocabulary is refused."""
     message = file_refusal(tmp_path / "v.json", content)
-    assert message.endswith(": this is no vocabulary; `charnn vocab --out` makes one.")
+    assert message.endswith(": it does not hold a vocabulary; `charnn vocab --out` writes one.")
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,9 @@ def test_a_vocabulary_file_of_another_format_is_refused(tmp_path: Path) -> None:
     """A newer format is named together with the one that this version reads."""
     content = json.dumps(Vocabulary("ab").to_json() | {"format": "charnn-vocabulary-2"})
     message = file_refusal(tmp_path / "v.json", content)
-    assert "has format 'charnn-vocabulary-2', this version reads 'charnn-vocabulary-1'" in message
+    assert (
+        "has format 'charnn-vocabulary-2', but this version reads 'charnn-vocabulary-1'" in message
+    )
 
 
 def test_a_vocabulary_file_too_large_is_not_read(
