@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo test parity bench scale torture fuzz readme clean
+.PHONY: demo test parity bench scale torture fuzz readme picture clean
 
 demo: runs/demo/best.npz
 	@echo
@@ -44,6 +44,12 @@ fuzz: .venv/installed-fuzz
 # Write the README's reference of the commands again.
 readme: .venv/installed
 	$(BIN)/python -m charnn.cli.reference README.md
+
+# Draw the README's picture of a training run again, on an idle machine: it shows the speed.
+picture: .venv/installed
+	mkdir -p runs
+	$(BIN)/charnn fetch tinyshakespeare --out runs/tinyshakespeare.txt --force
+	$(BIN)/python -m charnn.cli.picture docs/training.svg runs/tinyshakespeare.txt
 
 clean:
 	rm -rf .venv runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
