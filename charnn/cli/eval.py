@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, output_flags
+from charnn.cli.flags import SectionedCommand, declared_flags, file_names, output_flags
 from charnn.config import EvaluationConfig
 
 
 @click.command("eval", cls=SectionedCommand)
-@click.argument("checkpoint", metavar="CKPT")
-@click.argument("text", nargs=-1, required=True, metavar="TEXT...")
+@click.argument("checkpoint", metavar="CKPT", shell_complete=file_names)
+@click.argument("text", nargs=-1, required=True, metavar="TEXT...", shell_complete=file_names)
 @declared_flags(EvaluationConfig, "Evaluation", environment=False)
 @output_flags()
 def command(

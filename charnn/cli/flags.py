@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from charnn.config import Config, read_yaml
 from charnn.errors import CharnnError
@@ -27,6 +28,7 @@ SOURCES = {
     ParameterSource.ENVIRONMENT: "environment",
     ParameterSource.DEFAULT_MAP: "config file",
 }
+FILES = {"FILE", "FILE.yaml", "RUN", "CKPT"}  # values of flags that are names of files or folders
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -91,6 +93,15 @@ def metavar(declared: Option) -> str:
     return {int: "N", float: "X", str: "TEXT"}[declared.type]
 
 
+def file_names(
+    ctx: click.Context,  # noqa: ARG001
+    parameter: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Tell the shell to complete the name of a file or folder."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def declared_flag(
     declared: Option, section: str, environment: bool
 ) -> Callable[[Command], Command]:
@@ -98,6 +109,9 @@ def declared_flag(
 
     def parse(_ctx: click.Context, _parameter: click.Parameter, value: object) -> Value:
         return declared.parse(value)
+
+    def choices(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        return [name for name in declared.choices or () if name.startswith(incomplete)]
 
     if declared.type is bool:
         return flag(
@@ -117,6 +131,7 @@ def declared_flag(
         type=click.UNPROCESSED,
         callback=parse,
         metavar=metavar(declared),
+        shell_complete=file_names if metavar(declared) == "TEXT" else choices,
         default=declared.default,
         help=declared.help + bracket,
         envvar=[f"CHARNN_{name.upper()}" for name in names] if environment else None,
@@ -143,6 +158,8 @@ def declared_flags(
 
 def flag(*names: str, section: str = "Output", **kwargs: Any) -> Callable[[Command], Command]:
     """Add a flag of the command's own."""
+    if kwargs.get("metavar") in FILES:
+        kwargs["shell_complete"] = file_names
     return click.option(*names, cls=FlagInSection, section=section, **kwargs)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, output_flags
+from charnn.cli.flags import SectionedCommand, declared_flags, file_names, output_flags
 from charnn.config import SamplingConfig
 from charnn.errors import ConfigError
 
@@ -17,7 +17,7 @@ SEPARATOR = "\n---\n"
 
 
 @click.command("sample", cls=SectionedCommand)
-@click.argument("checkpoint", metavar="CKPT")
+@click.argument("checkpoint", metavar="CKPT", shell_complete=file_names)
 @declared_flags(SamplingConfig, "Sampling", environment=False)
 @output_flags()
 def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from charnn.cli.flags import SectionedCommand, config_flags, flag, given_values, output_flags
+from charnn.cli.flags import (
+    SectionedCommand,
+    config_flags,
+    file_names,
+    flag,
+    given_values,
+    output_flags,
+)
 from charnn.config import Config
 from charnn.errors import InputError, SaveError
 
@@ -28,7 +35,7 @@ STOPPING = [
 
 
 @click.command("train", cls=SectionedCommand)
-@click.argument("corpus", nargs=-1, metavar="CORPUS...")
+@click.argument("corpus", nargs=-1, metavar="CORPUS...", shell_complete=file_names)
 @flag("--out", section="Run", metavar="RUN", help="Run folder.  [runs/<corpus>-<cell>]")
 @flag("--force", section="Run", is_flag=True, help="Replace a run that exists.")
 @flag("--resume", section="Run", metavar="RUN", help="Go on with a run from its last state.")

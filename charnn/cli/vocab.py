@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, flag, output_flags
+from charnn.cli.flags import SectionedCommand, declared_flags, file_names, flag, output_flags
 from charnn.config import DataConfig
 from charnn.errors import VocabularyError
 
 
 @click.command("vocab", cls=SectionedCommand)
-@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...", shell_complete=file_names)
 @flag("--one-hot", section="Vocabulary", metavar="TEXT", help="Print a text's one-hot vectors.")
 @flag("--out", section="Vocabulary", metavar="FILE", help="Save it for `charnn train --vocab`.")
 @declared_flags(DataConfig, "Vocabulary", ["tokens", "min_count", "encoding"], environment=False)
