@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo test parity bench scale torture fuzz readme picture clean
+.PHONY: demo test parity bench scale torture fuzz docs picture clean
 
 demo: runs/demo/best.npz
 	@echo
@@ -41,9 +41,9 @@ torture: .venv/installed-test
 fuzz: .venv/installed-fuzz
 	$(BIN)/python tests/torture/fuzz.py
 
-# Write the README's reference of the commands again.
-readme: .venv/installed
-	$(BIN)/python -m charnn.cli.reference README.md
+# Generate the reference of the commands.
+docs: .venv/installed
+	$(BIN)/python -m charnn.cli.reference docs/commands.md
 
 # Draw the README's picture of a training run again, on an idle machine: it shows the speed.
 picture: .venv/installed
