@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo test parity bench scale torture fuzz readme clean
+.PHONY: demo test parity bench scale torture fuzz docs picture clean
 
 # Train on the play in data/, then sample the model at a low temperature and at 1.
 demo: runs/demo/best.npz
@@ -53,9 +53,15 @@ torture: .venv/installed-test
 fuzz: .venv/installed-fuzz
 	$(BIN)/python tests/torture/fuzz.py
 
-# Update the reference of the commands in README.md.
-readme: .venv/installed
-	$(BIN)/python -m charnn.cli.reference README.md
+# Generate the reference of the commands.
+docs: .venv/installed
+	$(BIN)/python -m charnn.cli.reference docs/commands.md
+
+# Draw the README's picture of a training run again, on an idle machine: it shows the speed.
+picture: .venv/installed
+	mkdir -p runs
+	$(BIN)/charnn fetch tinyshakespeare --out runs/tinyshakespeare.txt --force
+	$(BIN)/python -m charnn.cli.picture docs/training.svg runs/tinyshakespeare.txt
 
 clean:
 	rm -rf .venv runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

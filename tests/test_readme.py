@@ -1,64 +1,230 @@
-"""The README is true: its commands run, its example runs, its reference is the code's."""
+"""The documentation is true: commands and examples run, links resolve, nothing is outdated."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from charnn.cli.main import charnn
-from charnn.cli.reference import inserted
+from charnn.cli.reference import page
 from charnn.config import Config, read_yaml
+from charnn.errors import CharnnError
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FOLDERS = ("configs", "data", "docs")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for folder in (".", *FOLDERS)
+    for path in sorted((ROOT / folder).glob("*.md"))
+}
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+LONGEST_README = 400  # lines
+TEXTS = ("shakespeare.txt", "sonnets.txt", "hello.txt", "a.txt", "b.txt")  # of the examples
+NOT_RUN = {  # commands that are parsed only
+    "train": "thousands of updates, but for the quick start's",
+    "fetch": "a download",
+    "bench": "minutes",
+    "cache": "`--clear` would take what other tests use",
+    "gradcheck": "seconds for all cells, which have tests of their own",
+}
+
+every_page = pytest.mark.parametrize("name", PAGES)
 
 
-def blocks(language: str) -> list[str]:
-    """Return the README's blocks of code in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(text: str, language: str) -> list[str]:
+    """Return a page's blocks of code in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def without_code(text: str) -> str:
+    """Return a page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def commands(block: str) -> list[list[str]]:
     """Return the charnn commands of a block, split as a shell does."""
-    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
-    return [line[1:] for line in lines if line[:1] == ["charnn"]]
+    parts = re.findall(r"^(?:\$ |.* \| )?charnn( [^|>\n]+)", block, re.MULTILINE)
+    return [shlex.split(part, comments=True) for part in parts]
 
 
-def test_reference_is_generated():
-    """`make readme` would change nothing: every flag, its help and default are as in the code."""
-    assert inserted(README) == README
+def written_commands(text: str) -> Iterator[list[str]]:
+    """Yield the commands in a page's blocks, and those in its sentences and tables."""
+    for language in ("sh", "text"):
+        for block in blocks(text, language):
+            yield from commands(block)
+    for code in re.findall(r"`(charnn [^`]+)`", without_code(text)):
+        if "COMMAND" not in code:
+            yield from commands(code)
 
 
-def test_quick_start_runs(tmp_path, monkeypatch):
-    """The commands of the quick start work one after the other, in a folder with data/."""
-    shutil.copytree(ROOT / "data", tmp_path / "data")
-    monkeypatch.chdir(tmp_path)
-    (quick_start,) = [block for block in blocks("sh") if "runs/play" in block]
-    found = commands(quick_start)
-    assert len(found) == 6
-    for arguments in found:
-        result = CliRunner().invoke(charnn, arguments)
-        assert result.exit_code == 0, (arguments, result.output)
+def anchors(text: str) -> set[str]:
+    """Return what the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.+)$", without_code(text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_python_example_runs(monkeypatch, capsys):
-    """The example of the API runs as it stands and prints what it says."""
+def links(text: str) -> list[str]:
+    """Return what a page links to, and the pictures that it shows."""
+    return re.findall(r"\]\(([^)\s]+)\)", without_code(text))
+
+
+def leads_somewhere(name: str, link: str) -> bool:
+    """Say whether a page's link leads to a file of the project, and to a heading that is there."""
+    path, _, anchor = link.partition("#")
+    target = ((ROOT / name).parent / path if path else ROOT / name).resolve()
+    if not target.is_relative_to(ROOT) or not target.exists():
+        return False
+    return not anchor or anchor in anchors(target.read_text(encoding="utf-8"))
+
+
+def broken(name: str, text: str) -> list[str]:
+    """Return the links of a page that lead nowhere in the project."""
+    inside = [link for link in links(text) if not link.startswith("https://")]
+    return [link for link in inside if not leads_somewhere(name, link)]
+
+
+def parsed(arguments: list[str]) -> None:
+    """Parse a command as it would be parsed to be run. Raises what is wrong with it."""
+    root = click.Context(charnn, info_name="charnn")
+    name, *rest = arguments
+    if name.startswith("-"):
+        return
+    command = charnn.get_command(root, name)
+    assert command is not None, name
+    if rest and "--help" not in rest:  # a name alone is what a sentence calls a command
+        with suppress(click.BadOptionUsage):  # a sentence may name an option without a value
+            command.make_context(name, rest, parent=root)
+
+
+def succeed(arguments: list[str]) -> None:
+    """Run a command that ends with exit code 0."""
+    result = CliRunner().invoke(charnn, arguments)
+    assert result.exit_code == 0, (arguments, result.output)
+
+
+@pytest.fixture(scope="module")
+def quick_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the README's commands on data/, one after the other; return the folder they ran in."""
+    folder = tmp_path_factory.mktemp("quick-start")
+    shutil.copytree(ROOT / "data", folder / "data")
+    found = [
+        command
+        for block in blocks(PAGES["README.md"], "sh")
+        for command in commands(block)
+        if "tinyshakespeare" not in " ".join(command)
+    ]
+    assert [command[0] for command in found] == [
+        *("hello", "train", "sample", "eval", "info", "gradcheck"),
+        *("train", "train"),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("CHARNN_HIDDEN_SIZE", "32")  # for the sake of speed alone
+        for arguments in found:
+            succeed(arguments)
+    return folder
+
+
+def test_the_readme_is_short() -> None:
+    """A user reads it in ten minutes."""
+    assert len(PAGES["README.md"].splitlines()) <= LONGEST_README
+
+
+def test_reference_is_generated() -> None:
+    """`make docs` would change nothing: every flag, its help and default are as in the code."""
+    assert page() == PAGES["docs/commands.md"]
+
+
+@every_page
+def test_links_resolve(name: str) -> None:
+    """Each link leads to a file of the project, and to a heading that is there."""
+    assert broken(name, PAGES[name]) == []
+
+
+def test_a_broken_link_is_found() -> None:
+    """The search for broken links is not blind (a test of the test)."""
+    text = "[a](speed.md) [b](nowhere.md) [c](speed.md#nowhere) [d](speed.md#training) [e](../../x)"
+    assert broken("docs/results.md", text) == ["nowhere.md", "speed.md#nowhere", "../../x"]
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    """Nothing is written that nobody finds."""
+    assert set(PAGES) - {"README.md"} <= set(links(PAGES["README.md"]))
+
+
+@every_page
+def test_commands_parse(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command in a page's examples, sentences and tables is one that charnn understands."""
     monkeypatch.chdir(ROOT)
-    (example,) = blocks("python")
-    exec(compile(example, "README.md", "exec"), {})  # noqa: S102
+    for arguments in written_commands(PAGES[name]):
+        parsed(arguments)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["charnn trian x", "charnn train x --steps many", "charnn eval x", "charnn vocab --outt"],
+)
+def test_a_wrong_command_is_found(line: str) -> None:
+    """The parsing of commands is not blind (a test of the test)."""
+    (arguments,) = written_commands(f"Try `{line}`.")
+    with pytest.raises((AssertionError, CharnnError, click.UsageError)):
+        parsed(arguments)
+
+
+def test_targets_of_make_exist() -> None:
+    """Every `make ...` in the documentation is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {target for text in PAGES.values() for target in re.findall(r"`make (\w+)", text)}
+    named |= set(re.findall(r"^make (\w+)", PAGES["README.md"], re.MULTILINE))
+    assert "docs" in named
+    assert named <= targets
+
+
+def test_quick_start_runs(quick_start: Path) -> None:
+    """The README's commands work one after the other, in a folder with data/."""
+    assert {path.name for path in (quick_start / "runs").iterdir()} == {"play", "hello"}
+    names = {path.name for path in (quick_start / "runs" / "play").iterdir()}
+    table = re.findall(r"^\| `([\w.]+)` \|", PAGES["README.md"], re.MULTILINE)
+    assert set(table) == {name for name in names if not name.startswith(".")}
+
+
+def test_examples_of_the_reference_run(quick_start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So do the examples of docs/commands.md, where texts and runs have the names they use."""
+    monkeypatch.chdir(quick_start)
+    for name in TEXTS:
+        shutil.copy("data/the-tide-clock.txt", name)
+    shutil.copytree("runs/play", "runs/shakespeare-lstm")
+    shutil.copy("runs/play/best.npz", "best.npz")
+    shutil.copytree(ROOT / "configs", "configs")
+    found = [each for block in blocks(PAGES["docs/commands.md"], "sh") for each in commands(block)]
+    run = [arguments for arguments in found if arguments[0] not in NOT_RUN and "-" not in arguments]
+    assert {arguments[0] for arguments in run} | NOT_RUN.keys() == set(charnn.list_commands(None))
+    for arguments in run:
+        succeed(arguments)
+
+
+def test_python_examples_run(
+    quick_start: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example of docs/python.md runs as it stands and prints what it says."""
+    monkeypatch.chdir(quick_start)
+    (example,) = blocks(PAGES["docs/python.md"], "python")
+    exec(compile(example, "docs/python.md", "exec"), {})  # noqa: S102
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("completed")
     assert printed[-1] == "True"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
-def test_configurations_are_small_differences_with_reasons(path):
+def test_configurations_are_small_differences_with_reasons(path: Path) -> None:
     """Each file of configs/ is valid, differs from the defaults in all it says, and says why."""
     values = read_yaml(path)
     defaults = Config().values()
@@ -69,15 +235,14 @@ def test_configurations_are_small_differences_with_reasons(path):
     assert sum("#" in line for line in lines) >= 3
 
 
-def test_every_file_of_data_has_its_origin():
+def test_every_file_of_data_has_its_origin() -> None:
     """data/README.md names each text."""
-    origins = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
     names = [path.name for path in (ROOT / "data").glob("*.txt")]
     assert names
-    assert all(f"`{name}`" in origins for name in names)
+    assert all(f"`{name}`" in PAGES["data/README.md"] for name in names)
 
 
-def test_the_play_is_written_text():
+def test_the_play_is_written_text() -> None:
     """60 KB at least, speakers in capitals, and no line of a speech stands twice."""
     text = (ROOT / "data" / "the-tide-clock.txt").read_text(encoding="utf-8")
     assert len(text.encode()) >= 60_000

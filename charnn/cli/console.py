@@ -5,6 +5,7 @@ Text is never parsed as markup, so brackets in a corpus are shown as they are.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -21,9 +22,51 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 PLAIN_WIDTH = 110  # columns if the output is not a terminal
+PICTURE_WIDTH = 114  # columns of a picture of the terminal
+PICTURE_ASPECT = 0.6  # a character's width over its height, in the fonts that PICTURE names
+PICTURE_COLOURS = TerminalTheme(
+    background=(24, 26, 33),
+    foreground=(214, 217, 224),
+    normal=[
+        (58, 62, 74),
+        (236, 106, 94),
+        (120, 200, 130),
+        (229, 192, 110),
+        (105, 160, 235),
+        (190, 140, 225),
+        (95, 195, 205),
+        (214, 217, 224),
+    ],
+)
+# rich fills this in. It names fonts that readers may have and loads none: a page that shows the
+# picture asks no other machine for anything.
+PICTURE = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
+<style>
+.{unique_id}-matrix {{
+  font: {char_height}px/{line_height}px ui-monospace, SFMono-Regular, Menlo, Consolas,
+    "DejaVu Sans Mono", "Liberation Mono", monospace;
+}}
+.{unique_id}-title {{ font: bold 18px system-ui, "DejaVu Sans", Arial, sans-serif; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">{matrix}</g>
+</g>
+</svg>
+"""
 CONTROLS = {
     code: ascii(chr(code))[1:-1]
     for code in (*range(32), *range(127, 160))
@@ -156,11 +199,41 @@ class TrainingPanel:
             self._shown = time.monotonic()
             self._live.update(self._draw())
 
+    def picture(self, lines: Iterable[str], title: str) -> str:
+        """Return the display, under lines that stay, as a picture of a terminal: SVG."""
+        console = Console(
+            file=io.StringIO(),
+            record=True,
+            force_terminal=True,
+            color_system="truecolor",
+            width=PICTURE_WIDTH,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            legacy_windows=False,
+        )
+        for line in lines:
+            console.print(visible(line), soft_wrap=True)
+        console.print(self._draw())
+        return console.export_svg(
+            title=title,
+            theme=PICTURE_COLOURS,
+            code_format=PICTURE,
+            font_aspect_ratio=PICTURE_ASPECT,
+            unique_id="charnn",
+        )
+
     def _draw(self) -> Group:
         bar = Table.grid(padding=(0, 2))
         bar.add_row(
-            ProgressBar(total=self.total, completed=self.update, width=44),
-            f"{self.update:,} / {self.total:,}",
+            ProgressBar(
+                total=self.total,
+                completed=self.update,
+                width=44,
+                complete_style="cyan",
+                finished_style="green",
+            ),
+            Text(f"{self.update:,} / {self.total:,}", style="bold"),
             self.facts.get("epoch", ""),
             self.facts.get("left", ""),
         )
@@ -168,8 +241,10 @@ class TrainingPanel:
         for name in ("training", "smoothed", "validation", "gradient"):
             if name in self.facts:
                 table.add_row(Text(name, style="dim"), Text(self.facts[name]))
-        parts: list[Any] = [bar, table]
+        parts: list[Any] = ["", bar, table]
         if self.sample:
             sample = Text(visible(self.sample))
-            parts.append(Panel(sample, title="sample", title_align="left", width=84))
+            parts.append(
+                Panel(sample, title="sample", title_align="left", border_style="dim", width=84)
+            )
         return Group(*parts)

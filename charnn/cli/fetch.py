@@ -43,7 +43,7 @@ def command(
     """Download a corpus; its size and SHA-256 are checked before the file appears.
 
     \b
-    charnn fetch tinyshakespeare      1.1 MB of Shakespeare, to tinyshakespeare.txt
+    charnn fetch tinyshakespeare      # 1.1 MB of Shakespeare, to tinyshakespeare.txt
     """
     from charnn.cli.console import progress_bar, say, show_json
     from charnn.text.fetch import CORPORA, fetch, is_complete

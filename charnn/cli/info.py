@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from charnn.cli.flags import SectionedCommand, output_flags
+from charnn.cli.flags import SectionedCommand, complete_files, output_flags
 
 if TYPE_CHECKING:
     from charnn.models.language_model import LanguageModel
@@ -17,7 +17,7 @@ CURVE_WIDTH, CURVE_HEIGHT = 64, 10
 
 
 @click.command("info", cls=SectionedCommand)
-@click.argument("checkpoint", metavar="CKPT")
+@click.argument("checkpoint", metavar="CKPT", shell_complete=complete_files)
 @output_flags()
 def command(checkpoint: str, quiet: bool, as_json: bool) -> None:
     """Show what a checkpoint holds: model, parameters, vocabulary, history, provenance.

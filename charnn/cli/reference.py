@@ -1,8 +1,6 @@
-"""The README's reference of the commands, generated from the commands themselves.
+"""The reference of the commands, docs/commands.md, generated from the commands themselves.
 
-    python -m charnn.cli.reference README.md
-
-writes it between the README's two markers.
+python -m charnn.cli.reference docs/commands.md
 """
 
 from __future__ import annotations
@@ -17,13 +15,38 @@ from charnn.cli.flags import FlagInSection
 from charnn.cli.main import COMMANDS, charnn
 
 LONG_TABLE = 400  # characters; a longer one is written once
-BEGIN, END = "<!-- commands: begin (make readme) -->", "<!-- commands: end -->"
+INTRODUCTION = """\
+# Commands
+
+This page is generated from the commands themselves by `make docs`. `charnn COMMAND --help` prints
+the same.
+
+Every option under *Model*, *Training* and *Data* can be set in four ways. Precedence: flag,
+environment variable, configuration file, default.
+
+- A flag: `--hidden-size 512`.
+- An environment variable: `CHARNN_HIDDEN_SIZE=512`.
+- A line of the YAML file that `--config` or `CHARNN_CONFIG` names: `hidden_size: 512`. The files in
+  [configs/](../configs) contain only what differs from the defaults, each line with its reason.
+- The default, shown in brackets below.
+
+`charnn config` prints the values that result, and where each of them comes from.
+
+Results are written to standard output, everything else to standard error.
+
+| Exit code | Meaning |
+| --- | --- |
+| 0 | success |
+| 1 | failure, or Ctrl-C in a command other than `charnn train` |
+| 2 | usage or input error |
+| 129, 130, 143 | training was stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM |
+"""
 
 
-def reference() -> str:
-    """Return a section for each command: its help text, and its flags as tables."""
+def page() -> str:
+    """Return the whole page in Markdown."""
     root = click.Context(charnn, info_name="charnn")
-    parts: list[str] = []
+    parts = [INTRODUCTION, *(contents(name, meaning) for name, meaning in COMMANDS.items()), ""]
     shown: dict[str, str] = {}  # tables by content: where each was shown first
     for name in COMMANDS:
         command = charnn.get_command(root, name)
@@ -33,11 +56,16 @@ def reference() -> str:
     return "\n".join(parts)
 
 
+def contents(name: str, meaning: str) -> str:
+    """Return a command's line in the table of contents."""
+    return f"- [`charnn {name}`](#charnn-{name}): {meaning[0].lower()}{meaning[1:]}"
+
+
 def section(command: click.Command, context: click.Context, shown: dict[str, str]) -> list[str]:
     """Return the lines of one command's section in Markdown."""
     path = context.command_path
     first, *rest = inspect.cleandoc(command.help or "").split("\n\n")
-    lines = [f"### `{path}`", "", " ".join(first.split()), ""]
+    lines = [f"## `{path}`", "", " ".join(first.split()), ""]
     for block in rest:
         kind, *examples = block.strip().splitlines()
         if kind == "\b":
@@ -70,13 +98,5 @@ def tables(command: click.Command, context: click.Context) -> dict[str, str]:
     }
 
 
-def inserted(readme: str) -> str:
-    """Return a README with the reference between its markers."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{reference()}\n{END}{after}"
-
-
 if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    path.write_text(inserted(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8", newline="\n")

@@ -13,8 +13,9 @@ from material import OPTIONS, same, text_in
 
 from charnn.config import Config
 from charnn.engines.shard import Shard
-from charnn.registry import OPTIMIZERS, SCHEDULES
-from charnn.training.checkpoint import BEST, LAST, load_checkpoint
+from charnn.registry import CELLS, OPTIMIZERS, SCHEDULES
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST
 from charnn.training.events import RolledBack
 from charnn.training.setup import new_run, resume_run
 
@@ -38,7 +39,8 @@ class Poison:
         self.given = True
         if self.where == "loss":
             return self.value
-        poisoned = shard.gradients if self.where == "gradient" else shard.model.parameters
+        parameters = shard.model.parameters
+        poisoned = shard._gradients.arrays if self.where == "gradient" else parameters
         poisoned.flat[int(self.share * poisoned.flat.size)] = self.value
         return loss
 
@@ -64,7 +66,7 @@ def resumed(count: int, folder: Path) -> None:
     text, chance = text_in(folder), random.Random(8)
     kinds = list(
         itertools.product(
-            [("rnn", "before"), ("lstm", "before"), ("gru", "before"), ("gru", "after")],
+            [(name, form or "before") for name in CELLS for form in CELLS[name].forms()],
             (1, 2),
             (0.0, 0.3),
             OPTIMIZERS,
@@ -87,7 +89,7 @@ def resumed(count: int, folder: Path) -> None:
                 "learning_rate": 0.01,
                 "lr_patience": 1,
                 "lr_decay_every": 7,
-                "average": chance.choice([None, 0.9]),
+                "ema_decay": chance.choice([None, 0.9]),
                 "early_stopping": chance.choice([None, 2]),
                 "steps": 40,
                 "eval_every": 6,

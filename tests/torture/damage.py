@@ -24,7 +24,8 @@ from material import (
 )
 
 from charnn.config import Config
-from charnn.training.checkpoint import LAST, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import LAST
 from charnn.training.setup import new_run, resume_run
 
 TELLING = (  # a charnn process tells how large it became

@@ -30,7 +30,8 @@ from material import (
 )
 
 from charnn.config import Config
-from charnn.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST, PREVIOUS
 from charnn.training.events import Saved, SaveFailed, Step
 from charnn.training.run_folder import RunFolder, recorded_by
 from charnn.training.setup import new_run, resume_run

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from charnn.training.checkpoint import digest
+from charnn.training.digest import digest
 
 Members = dict[str, bytes]
 META = "meta.npy"

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from charnn.errors import CheckpointError
-from charnn.training.checkpoint import Checkpoint, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import Checkpoint
 
 TEXT = "the tide comes in, the tide goes out, and the old clock counts them both.\n" * 40
 OPTIONS = {

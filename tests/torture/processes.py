@@ -14,7 +14,8 @@ from pathlib import Path
 from material import FLAGS, OPTIONS, ended, finished_run, metrics_are_whole, same, start
 
 from charnn.errors import RunError
-from charnn.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST, PREVIOUS
 from charnn.training.run_folder import RunFolder
 
 STOPS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]

@@ -34,15 +34,10 @@ from charnn.generation.sampling import stream
 from charnn.models.language_model import LanguageModel
 from charnn.registry import CELLS, OPTIMIZERS
 from charnn.text.vocabulary import Vocabulary
-from charnn.training.checkpoint import (
-    Checkpoint,
-    CorpusRecord,
-    Progress,
-    digest,
-    expected_arrays,
-    load_checkpoint,
-    save_checkpoint,
-)
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import Checkpoint, CorpusRecord, expected_arrays, save_checkpoint
+from charnn.training.digest import digest
+from charnn.training.progress import Progress
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -206,7 +201,7 @@ def valid_files() -> tuple[bytes, ...]:
     """Return small checkpoints: of an LSTM that can be resumed, of a GRU, of bytes."""
     files = []
     for values, vocabulary, resumable in (
-        ({"cell": "lstm", "average": 0.9}, Vocabulary("ab", unknown=True), True),
+        ({"cell": "lstm", "ema_decay": 0.9}, Vocabulary("ab", unknown=True), True),
         ({"cell": "gru", "num_layers": 2, "embedding_size": 1}, Vocabulary("\n a"), True),
         ({"cell": "rnn", "tokens": "bytes", "hidden_size": 1}, Vocabulary.of_bytes(), False),
     ):
@@ -217,7 +212,7 @@ def valid_files() -> tuple[bytes, ...]:
             slots = OPTIMIZERS[config.training.optimizer].slots
             rest["optimizer"] = {slot: np.zeros(size, np.float32) for slot in slots}
             rest["states"] = model.zero_states(1)
-            if config.training.average is not None:
+            if config.training.ema_decay is not None:
                 rest["average"] = model.parameters.flat.copy()
         checkpoint = Checkpoint(
             config,
@@ -384,7 +379,7 @@ def spliced(content: bytes, choices: Choices) -> bytes:
 def set_option(draft: Draft, choices: Choices) -> None:
     """Change an option, and make the arrays those that the configuration implies."""
     names = ["cell", "hidden_size", "num_layers", "gru_reset", "embedding_size", "batch_size"]
-    names += ["optimizer", "average", "tokens", "shards", "dropout"]
+    names += ["optimizer", "ema_decay", "tokens", "shards", "dropout"]
     values = draft.meta["config"]
     values[choices.pick(names)] = any_value(draft, choices)
     if choices.below(2):

@@ -18,13 +18,17 @@ from processes import signalled, two_holders
 from charnn import files
 from charnn.errors import CharnnError
 from charnn.locks import Lock
-from charnn.training import checkpoint, run_folder
+from charnn.training import archive, checkpoint, run_folder
+from charnn.training.checkpoint import BEST, LAST
+from charnn.training.progress import Progress
+from charnn.training.rollback import GoodState
 from charnn.training.run_folder import RunFolder
+from charnn.training.saving import Saver
 from charnn.training.trainer import Trainer
 
 Trial = Callable[[int, Path], None]
-REPLACING, RESTORE, APPEND = files.replacing, Trainer._restore_checkpoint, files.append
-SAVE, ROLL_BACK, SAVE_ALL = run_folder.save_checkpoint, Trainer._roll_back, Trainer._save
+REPLACING, RESTORE, APPEND = files.replacing, Trainer._restore, files.append
+SAVE, RETURN, SAVE_ALL = run_folder.save_checkpoint, GoodState.return_from, Saver.save
 
 
 class Fault(NamedTuple):
@@ -84,24 +88,24 @@ def without_predecessor(path: Path, saved: Any, keep: Path | None = None) -> Non
     SAVE(path, saved)
 
 
-def blind_roll_back(self: Trainer, reason: str) -> Any:
+def blind_return(self: GoodState, failed: Progress, *rest: Any) -> Any:
     """Go on with whatever numbers there are."""
-    self.progress.update += 1
-    self._good = self._snapshot()
-    return ROLL_BACK(self, reason)
+    failed.update += 1
+    self.keep(failed)
+    return RETURN(self, failed, *rest)
 
 
-def giving_up(self: Trainer) -> Iterator[Any]:
+def giving_up(self: Saver, *checkpoints: Any) -> Iterator[Any]:
     """Save nothing more after a save that failed."""
-    if self.unsaved:
-        self._save = lambda: iter(())
-    yield from SAVE_ALL(self)
+    if self.unsaved.keys() & {BEST, LAST}:
+        return
+    yield from SAVE_ALL(self, *checkpoints)
 
 
 def without_memory(self: Trainer, saved: Any) -> None:
     """Resume, and forget what the optimiser knew."""
     RESTORE(self, saved)
-    for vector in self.optimizer_state.values():
+    for vector in self.checkpoint().optimizer.values():
         vector[:] = 0
 
 
@@ -113,7 +117,7 @@ def append_part(path: Path, content: bytes) -> None:
 
 
 FAULTS = [
-    Fault("the digest", checkpoint, "digest", lambda *_: "", flipped_bits, 150),
+    Fault("the digest", archive, "digest", lambda *_: "", flipped_bits, 150),
     Fault("writing beside, then replacing", checkpoint, "replacing", in_place, failing_disk, 3),
     Fault("syncing a file", checkpoint, "replacing", unsynced, power_cut, 15),
     Fault("syncing before replacing", checkpoint, "replacing", synced_late, power_cut, 30),
@@ -122,28 +126,28 @@ FAULTS = [
     Fault("appending whole or not", run_folder, "append", append_part, SHORT, 9),
     Fault("the predecessor", run_folder, "save_checkpoint", without_predecessor, damaged_last, 5),
     Fault("metrics cut back", RunFolder, "forget_after", lambda *_: None, damaged_last, 5),
-    Fault("saving again after a failure", Trainer, "_save", giving_up, read_only, 2),
-    Fault("the optimiser's memory", Trainer, "_restore_checkpoint", without_memory, resumed, 4),
-    Fault("the roll-back", Trainer, "_roll_back", blind_roll_back, not_finite, 8),
+    Fault("saving again after a failure", Saver, "save", giving_up, read_only, 2),
+    Fault("the optimiser's memory", Trainer, "_restore", without_memory, resumed, 4),
+    Fault("the roll-back", GoodState, "return_from", blind_return, not_finite, 8),
     Fault("the lock", Lock, "acquire", lambda _: True, two_holders, 1),
 ]
 
 FOREIGN_FAULTS = [
     ForeignFault(
         "finite values",
-        "import charnn.training.checkpoint as c; c.check_finite = print",
+        "import charnn.training.archive as c; c.check_finite = print",
         partial(hostile_files, names=["NaN"]),
         1,
     ),
     ForeignFault(
         "the limit of meta data",
-        "import charnn.training.checkpoint as c; c.LARGEST_META = 10**12",
+        "import charnn.training.archive as c; c.LARGEST_META = 10**12",
         partial(hostile_files, names=["JSON of 100 MB"]),
         1,
     ),
     ForeignFault(
         "one sentence for whatever is wrong",
-        "import charnn.training.checkpoint as c; c.DAMAGE = ()",
+        "import charnn.training.archive as c; c.DAMAGE = ()",
         partial(hostile_files, names=["zeros"]),
         1,
     ),
