@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import textwrap
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy as np
 import pytest
 
 import charnn
-from charnn.errors import CheckpointError, ConfigError, CorpusError, RunError
+from charnn.errors import CharnnError, CheckpointError, ConfigError, CorpusError, RunError
 from charnn.text.batches import Batch
-from charnn.training.checkpoint import Checkpoint
+from charnn.training.checkpoint import Checkpoint, save_checkpoint
 from charnn.training.events import Evaluation, Finished, Saved, Started, Step
 
 TEXT = "the tide goes out and the lamp stays lit; all night a bell rings.\n" * 40
@@ -314,6 +315,107 @@ class TestModels:
         assert strange.predictions == 7
         assert strange == charnn.evaluate(run.checkpoint, "the tidü")
         assert strange != charnn.evaluate(run.checkpoint, "the tide")
+
+
+class TestCorpus:
+    """`charnn.corpus`: a text in memory, for `train` and `resume`."""
+
+    def test_what_it_holds(self) -> None:
+        """Ids and vocabulary are the text's own, and it comes from no file."""
+        corpus = charnn.corpus("hello")
+        assert corpus.ids.tolist() == [1, 0, 2, 2, 3]
+        assert corpus.vocabulary.symbols == "ehlo"
+        assert (corpus.path, corpus.files, corpus.unknown) == (None, [], 0)
+        assert corpus.parts == {"train": 5, "val": 0, "test": 0}
+
+    def test_options(self) -> None:
+        """Tokens, rare characters and a vocabulary file are as for `charnn train`."""
+        assert charnn.corpus("h\xe9", tokens="bytes").ids.tolist() == [0x68, 0xC3, 0xA9]
+        rare = charnn.corpus("aab", min_count=2)
+        assert (rare.ids.tolist(), rare.unknown) == ([0, 0, 1], 1)
+        Path("v.json").write_text(json.dumps(rare.vocabulary.to_json()))
+        again = charnn.corpus("abab", vocab="v.json")
+        assert (again.ids.tolist(), again.unknown) == ([0, 1, 0, 1], 2)
+
+    @pytest.mark.parametrize("text", ["", "a"])
+    def test_too_short(self, text: str) -> None:
+        """A text in which nothing can be predicted is refused."""
+        with pytest.raises(CharnnError):
+            charnn.corpus(text)
+
+    def test_a_stranger(self) -> None:
+        """A character that a given vocabulary lacks is named."""
+        Path("v.json").write_text(json.dumps(charnn.Vocabulary.from_text("ab").to_json()))
+        with pytest.raises(CorpusError, match="the text has 'c'"):
+            charnn.corpus("abc", vocab="v.json")
+
+    @pytest.mark.parametrize("shards", [1, 2])
+    @pytest.mark.parametrize("tokens", ["characters", "bytes"])
+    def test_training_on_it(self, shards: int, tokens: str) -> None:
+        """The run is that of the same text in a file, bit for bit."""
+        options = TINY | {"shards": shards, "test_fraction": 0.1, "tokens": tokens}
+        in_memory = charnn.train(charnn.corpus(TEXT, tokens=tokens), **options)
+        in_file = charnn.train("tide.txt", **options)
+        for run in (in_memory, in_file):
+            list(run)
+        ours, theirs = in_memory.checkpoint, in_file.checkpoint
+        assert (ours.parameters.flat == theirs.parameters.flat).all()
+        assert ours.progress.history == theirs.progress.history
+        assert ours.corpus.fingerprint == theirs.corpus.fingerprint
+        assert ours.corpus.parts == theirs.corpus.parts
+        assert ours.vocabulary == theirs.vocabulary
+
+    def test_resuming(self) -> None:
+        """Stopped and resumed with the same text, a run ends as if it had not been stopped."""
+        whole = charnn.train(charnn.corpus(TEXT), **TINY)
+        list(whole)
+        run = charnn.train(charnn.corpus(TEXT), out="run", **TINY)
+        for event in run:
+            run.trainer.stop_requested = getattr(event, "update", 0) >= 15
+        resumed = charnn.resume("run", charnn.corpus(TEXT))
+        assert resumed.trainer.progress.update == 15
+        list(resumed)
+        found, expected = resumed.checkpoint.parameters.flat, whole.checkpoint.parameters.flat
+        assert (found == expected).all()
+        assert charnn.load("run/last.npz").corpus.files == []
+
+    def test_resuming_without_it(self) -> None:
+        """The text is nowhere to be found: the error says what to pass."""
+        list(charnn.train(charnn.corpus(TEXT), out="run", **TINY))
+        with pytest.raises(RunError, match="pass the same corpus"):
+            charnn.resume("run", steps=50)
+
+    def test_resuming_with_another_text(self) -> None:
+        """A corpus that is not the run's is refused, and the run's folder is free again."""
+        list(charnn.train(charnn.corpus(TEXT), out="run", **TINY))
+        with pytest.raises(RunError, match="the corpus is not the one"):
+            charnn.resume("run", charnn.corpus(TEXT + "."), steps=50)
+        list(charnn.resume("run", charnn.corpus(TEXT), steps=42))
+
+    def test_resuming_from_a_file(self) -> None:
+        """The same text in a file will do."""
+        list(charnn.train(charnn.corpus(TEXT), out="run", **TINY))
+        assert len(list(charnn.resume("run", "tide.txt", steps=41))) > 2
+
+    def test_a_corpus_stands_alone(self) -> None:
+        """Beside it no file is read."""
+        for texts in (("tide.txt", charnn.corpus(TEXT)), (charnn.corpus(TEXT),) * 2):
+            with pytest.raises(CorpusError, match="a corpus stands alone"):
+                charnn.train(*texts, **TINY)
+
+    def test_it_is_not_changed(self) -> None:
+        """A run cuts a corpus for itself; it can be used again."""
+        corpus = charnn.corpus(TEXT)
+        before = corpus.parts
+        charnn.train(corpus, **TINY, val_fraction=0.3)
+        assert corpus.parts == before
+        assert charnn.train(corpus, **TINY).trainer.corpus.parts["val"] == len(TEXT) // 10
+
+    def test_weights_of_another_model(self, saved: Checkpoint) -> None:
+        """`init_from` works with a corpus that has the same symbols."""
+        save_checkpoint(Path("c.npz"), saved)
+        run = charnn.train(charnn.corpus(TEXT), init_from="c.npz", **TINY)
+        assert (run.checkpoint.parameters.flat == saved.parameters.flat).all()
 
 
 class TestMathematics:

@@ -12,7 +12,6 @@ import yaml
 from hypothesis import example, given, settings
 from strategies import configurations
 
-from charnn import config as config_module
 from charnn.config import (
     Config,
     DataConfig,
@@ -23,6 +22,7 @@ from charnn.config import (
     read_yaml,
     to_yaml,
 )
+from charnn.config import files as config_files
 from charnn.errors import ConfigError
 from charnn.options import options_of
 from charnn.registry import CELLS
@@ -288,9 +288,9 @@ def test_a_yaml_file_too_large_is_not_read(
 ) -> None:
     """A file over the limit, a corpus given by mistake, is refused unread."""
     yaml_file.write_text("#" * 100, encoding="utf-8")
-    monkeypatch.setattr(config_module, "LARGEST_YAML", 100)
+    monkeypatch.setattr(config_files, "LARGEST_YAML", 100)
     assert read_yaml(yaml_file) == {}
-    monkeypatch.setattr(config_module, "LARGEST_YAML", 99)
+    monkeypatch.setattr(config_files, "LARGEST_YAML", 99)
     message = yaml_refusal(yaml_file, None)
     assert message.endswith("larger than 99 bytes; it should hold one `key: value` per line.")
 
@@ -397,3 +397,20 @@ def test_equal_configurations_are_equal() -> None:
         {"learning_rate": 0.001}
     )
     assert len({Config(), Config.from_values({}), Config().replace(seed=2)}) == 2
+
+
+def test_an_option_is_read_by_the_name_that_it_had(yaml_file: Path) -> None:
+    """`average` is `ema_decay`, in a file and among values, with its bounds and its new name."""
+    assert {o.name: o.formerly for o in Config.options().values() if o.formerly} == {
+        "ema_decay": "average"
+    }
+    yaml_file.write_text("average: 0.9\nhidden_size: 8\n")
+    assert read_yaml(yaml_file) == {"ema_decay": 0.9, "hidden_size": 8}
+    config = Config.from_values({"average": 0.9})
+    assert config == Config.from_values({"ema_decay": 0.9})
+    assert config.values()["ema_decay"] == 0.9
+    assert "average" not in config.values()
+    assert "average" not in to_yaml(config.values())
+    assert config.replace(average=0.5).training.ema_decay == 0.5
+    with pytest.raises(ConfigError, match="ema_decay is 1"):
+        Config.from_values({"average": 1})

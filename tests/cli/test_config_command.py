@@ -139,3 +139,26 @@ def test_a_bad_value_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     """A variable is checked like a flag."""
     monkeypatch.setenv("CHARNN_HIDDEN_SIZE", "many")
     assert "hidden_size is 'many'" in refusal("config")
+
+
+def test_a_renamed_option_from_every_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was `average` sets `ema_decay`, by flag, variable and file, in their order."""
+    Path("my.yaml").write_text("average: 0.25\n")
+    in_file = ("config", "--config", "my.yaml")
+    assert data(*in_file)["ema_decay"] == {"value": 0.25, "source": "config file"}
+    monkeypatch.setenv("CHARNN_AVERAGE", "0.5")
+    assert data(*in_file)["ema_decay"] == {"value": 0.5, "source": "environment"}
+    flags = (*in_file, "--average", 0.75)
+    assert data(*flags)["ema_decay"] == {"value": 0.75, "source": "flag"}
+    assert data("config", "--ema-decay", 0.75) == data("config", "--average", 0.75)
+    assert "average:" not in output(*flags)
+    monkeypatch.setenv("CHARNN_EMA_DECAY", "0.125")
+    assert data("config")["ema_decay"] == {"value": 0.125, "source": "environment"}
+
+
+@pytest.mark.parametrize("command", ["train", "config"])
+def test_help_shows_the_new_name_only(command: str) -> None:
+    """The name that an option had is not offered any more."""
+    page = output(command, "--help")
+    assert "--ema-decay" in page
+    assert "--average" not in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import charnn
 from charnn.config import Config
 from charnn.engines.shards import Shards
 from charnn.models.language_model import LanguageModel
@@ -110,3 +111,14 @@ def test_streams_start_afresh_at_random():
         afresh, _, _ = model.loss(Streams(ids, 3, 5).batch(1), model.zero_states(3))
     assert losses[0.999999] == pytest.approx(afresh, rel=1e-6)
     assert losses[0.0] != pytest.approx(afresh, rel=1e-6)
+
+
+def test_the_decay_can_be_given_by_its_former_name(text):
+    """`charnn.train(average=...)` is `ema_decay`: the run is the same to the bit."""
+    former = charnn.train(text, **OPTIONS, average=0.9)
+    now = charnn.train(text, **OPTIONS, ema_decay=0.9)
+    for run in (former, now):
+        for _ in run:
+            pass
+    assert former.trainer.config == now.trainer.config
+    assert (former.checkpoint.average == now.checkpoint.average).all()
