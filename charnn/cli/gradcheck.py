@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from charnn.cli.flags import SectionedCommand, declared_flags, flag, given, output_flags
+from charnn.cli.flags import (
+    SectionedCommand,
+    complete_files,
+    declared_flags,
+    flag,
+    given,
+    output_flags,
+)
 from charnn.config import GradcheckConfig, ModelConfig
 from charnn.errors import ConfigError
 from charnn.registry import CELLS
@@ -29,9 +36,16 @@ Table = dict[str, dict[str, "Comparison"]]  # rows by array, columns by variant
     "--ckpt",
     section="Check",
     metavar="CKPT",
-    help="Check a trained model, along directions.",
+    shell_complete=complete_files,
+    help="Check a trained model along random directions.",
 )
-@flag("--text", section="Check", metavar="FILE", help="Text for --ckpt.  [a line of verse]")
+@flag(
+    "--text",
+    section="Check",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Text for --ckpt.  [a line of verse]",
+)
 @output_flags()
 @click.pass_context
 def command(
@@ -53,8 +67,6 @@ def command(
     Each figure is the largest relative error |a - n| / (|a| + |n|) of any coordinate of a
     parameter or initial state, a the analytic gradient and n the numeric one.
     """
-    from charnn.cli.console import say, show, show_json
-
     options = GradcheckConfig(**values)
     shaping = [name for name in given(ctx, ("cell", "layers", "hidden_size")) if ckpt is not None]
     if shaping:
@@ -69,38 +81,71 @@ def command(
         if ckpt is not None
         else check_cells(options)
     )
-    failures = [
-        (title, variant, comparison)
-        for title, table in tables.items()
-        for row in table.values()
-        for variant, comparison in row.items()
-        if not comparison.error <= options.tolerance
-    ]
-    results = [
-        {"model": title, "variant": variant, **asdict(comparison)}
+    checks = [
+        Check(title, variant, comparison, comparison.error <= options.tolerance)
         for title, table in tables.items()
         for row in table.values()
         for variant, comparison in row.items()
     ]
-    worst = max(result["error"] for result in results)
     if as_json:
-        summary = {"tolerance": options.tolerance, "worst": worst, "passed": not failures}
-        show_json({**summary, "results": results})
+        show_as_json(checks, options)
     else:
         if not quiet:
             for title, table in tables.items():
                 print_table(title, table, options.tolerance)
-        checked = sum(result["size"] for result in results)
-        what = "directions" if options.directional or ckpt else f"{checked:,} coordinates"
-        verdict = "passed" if not failures else f"FAILED in {len(failures)} of {len(results)}"
-        limit = f"tolerance {options.tolerance:g}"
-        show(f"{verdict}: largest relative error {worst:.2e} over {what}, {limit}")
-    for title, variant, wrong in failures:
+        show_verdict(checks, options, directions=options.directional or ckpt is not None)
+    ctx.exit(0 if report_failures(checks) == 0 else 1)
+
+
+class Check(NamedTuple):
+    """One array of one model, and whether its gradient is right."""
+
+    model: str
+    variant: str
+    comparison: Comparison
+    passed: bool
+
+
+def show_as_json(checks: list[Check], options: GradcheckConfig) -> None:
+    """Print all checks as JSON."""
+    from charnn.cli.console import show_json
+
+    results = [
+        {"model": check.model, "variant": check.variant, **asdict(check.comparison)}
+        for check in checks
+    ]
+    summary = {
+        "tolerance": options.tolerance,
+        "worst": max(check.comparison.error for check in checks),
+        "passed": all(check.passed for check in checks),
+    }
+    show_json({**summary, "results": results})
+
+
+def show_verdict(checks: list[Check], options: GradcheckConfig, directions: bool) -> None:
+    """Print whether all gradients are right, and the largest error."""
+    from charnn.cli.console import show
+
+    failed = sum(not check.passed for check in checks)
+    checked = sum(check.comparison.size for check in checks)
+    worst = max(check.comparison.error for check in checks)
+    what = "directions" if directions else f"{checked:,} coordinates"
+    verdict = "passed" if not failed else f"FAILED in {failed} of {len(checks)}"
+    limit = f"tolerance {options.tolerance:g}"
+    show(f"{verdict}: largest relative error {worst:.2e} over {what}, {limit}")
+
+
+def report_failures(checks: list[Check]) -> int:
+    """Say which gradients are wrong, and return how many."""
+    from charnn.cli.console import say
+
+    failures = [check for check in checks if not check.passed]
+    for title, variant, wrong, _ in failures:
         say(
             f"{title}, {variant}: {wrong.name} at {wrong.where}: analytic {wrong.analytic:.9g}, "
             f"numeric {wrong.numeric:.9g}"
         )
-    ctx.exit(1 if failures else 0)
+    return len(failures)
 
 
 def check_cells(options: GradcheckConfig) -> dict[str, Table]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -64,29 +64,55 @@ def as_data(example: Walkthrough) -> dict[str, Any]:
 
 
 def narrate(example: Walkthrough, quiet: bool) -> None:
-    """Print the walkthrough."""
-    from charnn.cli.console import show, show_table
+    """Print the walkthrough, chapter by chapter."""
+    from charnn.cli.console import show
 
     def tell(text: str) -> None:
         if not quiet:
             show(text)
 
-    V, H, T = len(example.symbols), example.model.config.hidden_size, len(example.inputs)
-    inputs, targets = example.text[:-1], example.text[1:]
     tell(f"How a network learns to say {example.text!r}\n")
+    show_task(example, tell)
+    show_network(example, tell)
+    tell("\n4. Forward, untrained: h_0 is zero, and each step's loss is -ln of the target's share.")
+    show_steps(example, "before training")
+    loss, gradients = example.backward()
+    T, V = len(example.inputs), len(example.symbols)
+    show(
+        f"   summed loss {loss:.4f} nats; even odds would have T ln V = {T} ln {V} = "
+        f"{example.summed_loss_of_chance:.4f}\n"
+    )
+    tell("5. Backward through time: from the last step to the first, the gradients summed.")
+    show_gradients(gradients)
+    show_training(example, tell)
+    tell("7. Forward again, the same table, trained.")
+    show_steps(example, "after training")
+    show_sampling(example, tell)
+    tell("\nNext: charnn hello --cell lstm, charnn gradcheck, charnn train data/the-tide-clock.txt")
+
+
+def show_task(example: Walkthrough, tell: Callable[[str], None]) -> None:
+    """Print the vocabulary, and what is to be predicted."""
+    from charnn.cli.console import show, show_table
 
     tell("1. The vocabulary: each symbol has an id, and a vector that is 1 at its id, 0 elsewhere.")
     show_table(
-        f"vocabulary, V = {V}",
+        f"vocabulary, V = {len(example.symbols)}",
         ["id", "symbol", "one-hot"],
         [[n, shown(s), vector(example.one_hot(n), 0)] for n, s in enumerate(example.symbols)],
         ["symbol", "one-hot"],
     )
-
+    T = len(example.inputs)
     tell(f"2. The task: at each of T = {T} time steps, read a symbol and predict the next one.")
-    show(f"   input   {' '.join(map(shown, inputs))}")
-    show(f"   target  {' '.join(map(shown, targets))}\n")
+    show(f"   input   {' '.join(map(shown, example.text[:-1]))}")
+    show(f"   target  {' '.join(map(shown, example.text[1:]))}\n")
 
+
+def show_network(example: Walkthrough, tell: Callable[[str], None]) -> None:
+    """Print the equations, the parameters, and the network unrolled."""
+    from charnn.cli.console import show, show_table
+
+    H = example.model.config.hidden_size
     tell(f"3. The network: {example.model.cell}, H = {H} hidden units, a state that it carries on.")
     for line in equations(example):
         show(f"   {line}")
@@ -100,23 +126,16 @@ def narrate(example: Walkthrough, quiet: bool) -> None:
         ["name", "what"],
     )
     tell("   Unrolled over time it is one network, the same weights at every step:\n")
-    for line in diagram(inputs, targets, recurrent_weights(example)):
+    for line in diagram(example.text[:-1], example.text[1:], recurrent_weights(example)):
         show(line)
 
-    tell("\n4. Forward, untrained: h_0 is zero, and each step's loss is -ln of the target's share.")
-    show_steps(example, "before training")
-    loss, gradients = example.backward()
-    show(
-        f"   summed loss {loss:.4f} nats; even odds would have T ln V = {T} ln {V} = "
-        f"{example.summed_loss_of_chance:.4f}\n"
-    )
 
-    tell("5. Backward through time: from the last step to the first, the gradients summed.")
-    show_gradients(gradients)
-
-    tell("6. Training: take a small step down the gradient, forward again, and so on.")
+def show_training(example: Walkthrough, tell: Callable[[str], None]) -> None:
+    """Train, and print how the network's spelling changed on the way."""
+    from charnn.cli.console import show_table
     from charnn.models.walkthrough import LEARNING_RATE
 
+    tell("6. Training: take a small step down the gradient, forward again, and so on.")
     milestones = example.train()
     show_table(
         f"gradient descent, learning rate {LEARNING_RATE:g}",
@@ -124,16 +143,18 @@ def narrate(example: Walkthrough, quiet: bool) -> None:
         [[m.update, f"{m.loss:.4f}", shown_text(example.text[0] + m.says)] for m in milestones],
         ["says"],
     )
-    learned = milestones[-1].says == targets
+    last = milestones[-1]
     tell(
-        f"   After {milestones[-1].update:,} updates it says {milestones[-1].says!r}.\n"
-        if learned
-        else f"   After {milestones[-1].update:,} updates it still says "
-        f"{milestones[-1].says!r}; try another --hidden-size or --seed.\n"
+        f"   After {last.update:,} updates it says {last.says!r}.\n"
+        if last.says == example.text[1:]
+        else f"   After {last.update:,} updates it still says "
+        f"{last.says!r}; try another --hidden-size or --seed.\n"
     )
 
-    tell("7. Forward again, the same table, trained.")
-    show_steps(example, "after training")
+
+def show_sampling(example: Walkthrough, tell: Callable[[str], None]) -> None:
+    """Print what the trained network draws, and from which distributions."""
+    from charnn.cli.console import show, show_table
 
     tell(f"8. Sampling: from {shown(example.text[0])} on it reads what it has drawn itself.")
     draws = example.draws()
@@ -146,7 +167,6 @@ def narrate(example: Walkthrough, quiet: bool) -> None:
         ],
     )
     show(f"   {shown_text(example.text[0] + ''.join(draw.drawn for draw in draws))}")
-    tell("\nNext: charnn hello --cell lstm, charnn gradcheck, charnn train data/the-tide-clock.txt")
 
 
 def show_steps(example: Walkthrough, when: str) -> None:

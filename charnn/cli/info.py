@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from charnn.cli.flags import SectionedCommand, complete_files, output_flags
 
 if TYPE_CHECKING:
     from charnn.models.language_model import LanguageModel
+    from charnn.training.checkpoint import Checkpoint
 
 CURVE_WIDTH, CURVE_HEIGHT = 64, 10
 
@@ -26,62 +28,92 @@ def command(checkpoint: str, quiet: bool, as_json: bool) -> None:
     charnn info runs/shakespeare-lstm
     charnn info best.npz --json
     """
-    from dataclasses import asdict
-
-    from charnn.cli.console import duration, loss_in_words, show, show_json, show_table
     from charnn.training.archive import load_checkpoint
 
     saved = load_checkpoint(Path(checkpoint))
-    progress, vocabulary, shapes = saved.progress, saved.vocabulary, saved.parameters.shapes
-    total = sum(math.prod(shape) for shape in shapes.values())
     if as_json:
-        content = {
-            "config": saved.config.values(),
-            "parameters": {name: list(shape) for name, shape in shapes.items()},
-            "parameter_count": total,
-            "vocabulary": vocabulary.to_json(),
-            "vocabulary_size": len(vocabulary),
-            "progress": asdict(progress),
-            "corpus": asdict(saved.corpus),
-            "provenance": saved.provenance,
-        }
-        show_json(content)
+        show_as_json(saved)
         return
+    show_parameters(saved)
+    if not quiet:
+        show_configuration(saved)
+    show_history(saved)
+    show_facts(saved)
+
+
+def show_as_json(saved: Checkpoint) -> None:
+    """Print everything but the weights as JSON."""
+    from charnn.cli.console import show_json
+
+    shapes = saved.parameters.shapes
+    content = {
+        "config": saved.config.values(),
+        "parameters": {name: list(shape) for name, shape in shapes.items()},
+        "parameter_count": saved.parameters.flat.size,
+        "vocabulary": saved.vocabulary.to_json(),
+        "vocabulary_size": len(saved.vocabulary),
+        "progress": asdict(saved.progress),
+        "corpus": asdict(saved.corpus),
+        "provenance": saved.provenance,
+    }
+    show_json(content)
+
+
+def show_parameters(saved: Checkpoint) -> None:
+    """Print the parameters' shapes and counts."""
+    from charnn.cli.console import show, show_table
+
     rows = [
         [name, " x ".join(map(str, shape)), f"{math.prod(shape):,}"]
-        for name, shape in shapes.items()
+        for name, shape in saved.parameters.shapes.items()
     ]
+    total = saved.parameters.flat.size
     show_table(f"{saved.model.cell}: parameters", ["name", "shape", "count"], rows, ["name"])
     show(f"total {total:,}, equal to the formula {count_formula(saved.model)} = {total:,}\n")
-    if not quiet:
-        values = saved.config.values()
-        show_table(
-            "configuration",
-            ["option", "value"],
-            [[name, "none" if value is None else value] for name, value in values.items()],
-            ["option", "value"],
-        )
-        names = " ".join(vocabulary.name(n) for n in range(len(vocabulary)))
-        show(f"vocabulary: {len(vocabulary)} {vocabulary.tokens}\n  {names}\n")
-    unit = vocabulary.unit
-    if len(progress.history) > 1:
-        show(
-            "history (* validation, . training)"
-            if progress.history[-1][2]
-            else "history (. training)"
-        )
-        for line in curve(progress.history, unit):
-            show(line)
-        show("")
-    parts = ", ".join(f"{name} {size:,}" for name, size in saved.corpus.parts.items())
+
+
+def show_configuration(saved: Checkpoint) -> None:
+    """Print the options and the vocabulary."""
+    from charnn.cli.console import show, show_table
+
+    values, vocabulary = saved.config.values(), saved.vocabulary
+    show_table(
+        "configuration",
+        ["option", "value"],
+        [[name, "none" if value is None else value] for name, value in values.items()],
+        ["option", "value"],
+    )
+    names = " ".join(vocabulary.name(n) for n in range(len(vocabulary)))
+    show(f"vocabulary: {len(vocabulary)} {vocabulary.tokens}\n  {names}\n")
+
+
+def show_history(saved: Checkpoint) -> None:
+    """Draw the course of the losses, where there is one."""
+    from charnn.cli.console import show
+
+    history = saved.progress.history
+    if len(history) < 2:
+        return
+    show("history (* validation, . training)" if history[-1][2] else "history (. training)")
+    for line in curve(history, saved.vocabulary.unit):
+        show(line)
+    show("")
+
+
+def show_facts(saved: Checkpoint) -> None:
+    """Print where the model comes from and how far it has come."""
+    from charnn.cli.console import duration, loss_in_words, show
+
+    progress, corpus, unit = saved.progress, saved.corpus, saved.vocabulary.unit
+    parts = ", ".join(f"{name} {size:,}" for name, size in corpus.parts.items())
     facts = {
-        "trained on": f"{saved.corpus.name} ({parts})",
-        "fingerprint": f"{saved.corpus.fingerprint} (SHA-256 of its ids)",
+        "trained on": f"{corpus.name} ({parts})",
+        "fingerprint": f"{corpus.fingerprint} (SHA-256 of its ids)",
         "progress": f"{progress.update:,} updates in {duration(progress.seconds)}",
         "best": "not evaluated yet"
         if progress.best_loss is None
         else f"{loss_in_words(progress.best_loss, unit)} at update {progress.best_update:,}",
-        "resumable": "yes" if saved.optimizer is not None else "no (weights only)",
+        "resumable": "yes" if saved.resumable else "no (weights only)",
         "written by": ", ".join(f"{name} {version}" for name, version in saved.provenance.items()),
     }
     for name, fact in facts.items():

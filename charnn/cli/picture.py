@@ -14,7 +14,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from charnn.cli.reporters import LiveReporter
+from charnn.cli.live import LiveReporter
 from charnn.config import Config
 from charnn.training.events import Step
 from charnn.training.setup import new_run

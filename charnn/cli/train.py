@@ -86,7 +86,7 @@ def command(
     second Ctrl-C ends at once, without saving.
     """
     from charnn.cli.console import progress_bar
-    from charnn.cli.reporters import make_reporter
+    from charnn.cli.live import make_reporter
     from charnn.text.source import TextFiles
     from charnn.training.setup import new_run, resume_run
 

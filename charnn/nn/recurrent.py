@@ -21,7 +21,7 @@ import numpy as np
 from charnn.arrays import Array, Arrays
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell
-from charnn.nn.kernels.kernel import States
+from charnn.nn.kernels.kernel import Kernel, States
 from charnn.nn.kernels.readable import kernel_of
 from charnn.nn.layers import project
 from charnn.nn.parameters import Gradients, gradients_in
@@ -52,62 +52,86 @@ def unroll(
     forward pass kept, so it can be called once; `da` lies in `scratch`, as
     `charnn.nn.layers` has it.
     """
-    T, G, B, H = a.shape
+    T, _, B, H = a.shape
     kernel = kernel_of(cell)
-
-    def window(name: str, steps: int) -> Array:
-        return buffers.array(name, (steps, B, H), a.dtype)
-
-    states = [window(name, T + 1) for name in cell.states]  # [t + 1] is the state after t
-    memory = [window(name, T) for name in kernel.memory]
+    window = WindowMemory(cell, kernel, a, buffers)
+    states, memory, rows = window.states, window.memory, window.rows
     for state, before in zip(states, initial, strict=True):
         if before.shape != (B, H):
             raise ValueError(f"an initial state has shape {before.shape}, but (B, H) is {(B, H)}")
         state[0] = before
-    W = kernel.weights(weights, B, buffers)
-    rows = buffers.once("rows", lambda *arrays: list(zip(*arrays, strict=True)), *states)
-    kept = (
-        buffers.once("kept", lambda *arrays: kernel.rows(arrays, T), *memory)
-        if memory
-        else kernel.rows(memory, T)
-    )
-    gates = buffers.once("gates", lambda a: list(map(kernel.views, a)), a)
+    W, gates, kept = kernel.weights(weights, B, buffers), window.gates, window.kept
     for t in range(T):
         kernel.step(gates[t], rows[t], rows[t + 1], kept[t], W)
 
     @single_use
     def backward(dh: Array, gradients: Gradients, d_final: States | None) -> tuple[Array, States]:
-        da = scratch.array("da", (G, T, B, H), a.dtype)
-        d_gates = scratch.once(
-            f"views by {type(kernel).__name__}",
-            lambda da: list(map(kernel.views, da.swapaxes(0, 1))),
-            da,
-        )
-        span = min(T, max(1, CACHED // (G * B * H)))
-        local = tuple(scratch.array(name, (span, B, H), a.dtype) for name in kernel.local)
-        local_rows = list(zip(*local, strict=True)) if local else [()] * span
-        d_states = tuple(state.copy() for state in d_final or map(np.zeros_like, rows[T]))
-        for end in range(T, 0, -span):
-            start = max(0, end - span)
+        d_window = GradientMemory(kernel, a, scratch)
+        d_states = tuple([state.copy() for state in d_final or map(np.zeros_like, rows[T])])
+        for end in range(T, 0, -d_window.span):
+            start = max(0, end - d_window.span)
             before, after = slice(start, end), slice(start + 1, end + 1)
             kernel.local_gradients(
                 a[before],
-                tuple(state[before] for state in states),
-                tuple(state[after] for state in states),
-                tuple(array[before] for array in memory),
-                da[:, before],
-                tuple(array[: end - start] for array in local),
+                tuple([state[before] for state in states]),
+                tuple([state[after] for state in states]),
+                tuple([array[before] for array in memory]),
+                d_window.da[:, before],
+                tuple([array[: end - start] for array in d_window.local]),
             )
             for t in reversed(range(start, end)):
                 d_h = d_states[0]
                 d_h += dh[t]
                 d_states = kernel.step_backward(
-                    d_states, gates[t], kept[t], d_gates[t], local_rows[t - start], W
+                    d_states, gates[t], kept[t], d_window.gates[t], d_window.rows[t - start], W
                 )
-        kernel.weight_gradients(states[0][:T], da, tuple(memory), W, gradients)
-        return da, d_states
+        kernel.weight_gradients(states[0][:T], d_window.da, tuple(memory), W, gradients)
+        return d_window.da, d_states
 
-    return states[0][1:], tuple(state.copy() for state in rows[T]), backward
+    return states[0][1:], tuple([state.copy() for state in rows[T]]), backward
+
+
+class WindowMemory:
+    """Where a window is computed: `states` (T + 1, B, H), of which [t + 1] is the state after t,
+    and the `memory` (T, B, H) that the kernel keeps.
+
+    `rows` are the states, `kept` the memory and `gates` the views of the pre-activations by step.
+    """
+
+    def __init__(self, cell: Cell, kernel: Kernel, a: Array, buffers: Buffers) -> None:
+        """Take the memory for pre-activations a (T, G, B, H) out of `buffers`."""
+        T, _, B, H = a.shape
+        self.states = [buffers.array(name, (T + 1, B, H), a.dtype) for name in cell.states]
+        self.memory = [buffers.array(name, (T, B, H), a.dtype) for name in kernel.memory]
+        self.rows = buffers.once(
+            "rows", lambda *arrays: list(zip(*arrays, strict=True)), *self.states
+        )
+        self.kept = (
+            buffers.once("kept", lambda *arrays: kernel.rows(arrays, T), *self.memory)
+            if self.memory
+            else kernel.rows(self.memory, T)
+        )
+        self.gates = buffers.once("gates", lambda a: list(map(kernel.views, a)), a)
+
+
+class GradientMemory:
+    """Where a window's gradients are computed: `da` (G, T, B, H), and `local` for `span` steps.
+
+    `gates` are the views of each step's `da`, `rows` each step's part of `local`.
+    """
+
+    def __init__(self, kernel: Kernel, a: Array, scratch: Buffers) -> None:
+        """Take the memory for the gradients of pre-activations a (T, G, B, H) out of `scratch`."""
+        T, G, B, H = a.shape
+        self.span = span = min(T, max(1, CACHED // (G * B * H)))
+        self.da = scratch.array("da", (G, T, B, H), a.dtype)
+        self.gates = scratch.once(
+            f"views by {type(kernel).__name__}",
+            lambda da: list(map(kernel.views, da.swapaxes(0, 1))),
+            self.da,
+        )
+        self.local = [scratch.array(name, (span, B, H), a.dtype) for name in kernel.local]
+        self.rows = list(zip(*self.local, strict=True)) if self.local else [()] * span
 
 
 def recurrent(
