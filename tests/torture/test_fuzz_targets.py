@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from targets import CHANGES, TARGETS, Choices, changed, valid_files
 
-from charnn import config as config_module
+from charnn.config import files as files_module
 from charnn.errors import CheckpointError
 from charnn.options import Option
 from charnn.text.vocabulary import Vocabulary
@@ -69,7 +69,7 @@ FAULTS = [
     Fault("checkpoint", archive_module, "DAMAGE", tuple({*DAMAGE} - {KeyError})),
     Fault("checkpoint", archive_module, "is_number", lambda _: True),
     Fault("checkpoint", archive_module, "is_count", lambda _: True),
-    Fault("config", config_module, "check_names", lambda *_: None),
+    Fault("config", files_module, "check_names", lambda *_: None),
     Fault("config", Option, "parse", careless_parse),
     Fault("vocabulary", Vocabulary, "from_json", lambda content: Vocabulary(content["symbols"])),
 ]
