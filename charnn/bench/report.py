@@ -25,7 +25,7 @@ def measured(
     peer: str | None,
     advance: Callable[[int], object],
 ) -> dict[str, Any]:
-    """Measure all that a benchmark tells; `advance` is told how many steps are done."""
+    """Return all figures of a benchmark; `advance` is called with the number of steps done."""
     peak_one, peak_all = measure.peak_gflops(1), measure.peak_gflops(None)
     waiting = synchronization(rounds)
     commands = (["--help"], ["sample", "--help"])

@@ -59,8 +59,8 @@ def evaluate(
 ) -> Score:
     """Return the loss on `ids` (N,), N >= 2: the N - 1 symbols after the first are predicted.
 
-    Memory does not grow with N. `advance` is told how many predictions each window added. `share`
-    k of n scores only the k-th n-th of the streams: the shares' scores add up to the whole's.
+    Memory does not grow with N. `advance` is called with the number of predictions of each window.
+    `share` k of n scores only the k-th n-th of the streams: the shares add up to the whole score.
     """
     N = len(ids) - 1
     cut = max(1, min(streams, N // SHORTEST_STREAM))

@@ -19,6 +19,7 @@ from charnn.arrays import Array, Arrays, Shape
 from charnn.config import ModelConfig
 from charnn.models.heads import NextSymbol
 from charnn.models.stack import LayerStates, Stack, StackBackward
+from charnn.nn.blas import single_thread
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell
 from charnn.nn.parameters import Gradients, Parameters, ParameterSpec, gradients_in, shapes_of
@@ -58,7 +59,8 @@ class LanguageModel:
     ) -> LanguageModel:
         """Return an untrained model: equal seeds give equal weights."""
         specs = parameter_specs(config, vocab_size)
-        parameters = Parameters.started(specs, np.random.default_rng(seed), dtype)
+        with single_thread():
+            parameters = Parameters.started(specs, np.random.default_rng(seed), dtype)
         return cls(config, vocab_size, parameters)
 
     @cached_property

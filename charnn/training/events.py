@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Started:
-    """A run begins, or goes on from `update`."""
+    """A run begins, or is resumed after `update`."""
 
     update: int
     total: int
@@ -59,7 +59,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class SaveFailed:
-    """Something could not be written: the run goes on and tries again at the next save."""
+    """Something could not be written: the run continues and tries again at the next save."""
 
     update: int
     reason: str

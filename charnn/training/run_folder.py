@@ -42,18 +42,18 @@ class RunFolder:
         except OSError as error:
             raise self._unwritable(error) from error
         if not self.path.is_dir():
-            raise RunError(f"run folder '{self.path}' is a file; choose another with --out.")
+            raise RunError(f"run folder '{self.path}' is a file; choose another folder with --out.")
         own = {*FILES, *HELPERS, *(entry.name for entry in leftovers(self.path, FILES))}
         foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in own)
         if foreign:
             raise RunError(
-                f"folder '{self.path}' holds other files ({', '.join(foreign[:3])}); choose "
-                "another with --out."
+                f"folder '{self.path}' holds files of something else ({', '.join(foreign[:3])}); "
+                "choose another folder with --out."
             )
         if any(self.path.iterdir()) and not force:
             raise RunError(
-                f"run folder '{self.path}' exists; go on with --resume {self.path}, replace it "
-                "with --force, or choose another with --out."
+                f"run folder '{self.path}' exists; resume it with --resume {self.path}, "
+                "replace it with --force, or choose another folder with --out."
             )
 
     def take(self) -> None:
@@ -62,8 +62,8 @@ class RunFolder:
             lock = self._locks.setdefault(self.path.resolve(), Lock(self.path / LOCK))
             if not lock.acquire():
                 raise RunError(
-                    f"run folder '{self.path}' is in use by another process; wait for its end, or "
-                    "choose another folder."
+                    f"run folder '{self.path}' is in use by another process; wait until it ends, "
+                    "or choose another folder."
                 )
             for entry in leftovers(self.path, FILES):
                 entry.unlink(missing_ok=True)
@@ -105,7 +105,7 @@ class RunFolder:
         Raises RunError; the folder's checkpoints are then what they were.
         """
         try:
-            if not self.path.exists():  # somebody deleted a run that goes on
+            if not self.path.exists():  # somebody deleted the folder of a run in progress
                 self.path.mkdir(parents=True)
                 write_text(self.path / CONFIG, to_yaml(checkpoint.config.values()))
             keep = self.path / PREVIOUS if name == LAST else None
@@ -125,7 +125,7 @@ class RunFolder:
             if not self.has(PREVIOUS):
                 raise
             checkpoint = load_checkpoint(self.path / PREVIOUS)
-            note = f"{error} The run goes on from the one before, of update "
+            note = f"{error} The run is resumed from the checkpoint before it, of update "
             return checkpoint, f"{note}{checkpoint.progress.update:,}."
 
     def record(self, event: Event) -> None:
@@ -159,8 +159,8 @@ class RunFolder:
 
     def _unwritable(self, error: OSError) -> RunError:
         return RunError(
-            f"run folder '{self.path}' cannot be written ({error.strerror}); check its rights and "
-            "the free space, or choose another with --out."
+            f"run folder '{self.path}' cannot be written ({error.strerror}); check its permissions "
+            "and the free space, or choose another folder with --out."
         )
 
 

@@ -119,7 +119,9 @@ def resume_run(
     """
     folder = RunFolder(path)
     if not (folder.has(LAST) or folder.has(PREVIOUS)):
-        raise RunError(f"'{path}' is no run folder (it has no {LAST}); give the folder of a run.")
+        raise RunError(
+            f"'{path}' is not a run folder (it has no {LAST}); give the folder of a run."
+        )
     folder.take()
     try:
         return rest_of_run(folder, files, changes or {})

@@ -73,9 +73,9 @@ class Trainer:
     def run(self) -> Iterator[Event]:
         """Train to the end, or until `stop_requested` is set, and yield each event.
 
-        What cannot be written is told as SaveFailed, and written with the next save; `unsaved` says
-        what is missing at the end. Raises DivergenceError after `max_rollbacks` returns to the last
-        good state.
+        What cannot be written is reported as SaveFailed, and written with the next save; `unsaved`
+        says what is missing at the end. Raises DivergenceError after `max_rollbacks` returns to the
+        last good state.
         """
         try:
             for event in self._run():

@@ -111,7 +111,7 @@ def hostile_files(count: int, folder: Path, names: Collection[str] = tuple(FILES
 
 
 def damaged_last(count: int, folder: Path) -> None:
-    """Damage the last checkpoint of a stopped run: it goes on from the one before, bit for bit."""
+    """Damage the last checkpoint of a stopped run: it is resumed from the checkpoint before it, bit for bit."""
     whole, _ = finished_run(folder)
     chance = random.Random(9)
     for _ in range(count):
@@ -128,7 +128,7 @@ def damaged_last(count: int, folder: Path) -> None:
         (run / LAST).write_bytes(content[: chance.choice([len(content), len(content) // 2])])
         if loads_or_tells(run / LAST) is None:
             resumed = resume_run(run)
-            assert any("goes on from the one before" in note for note in resumed.notes)
+            assert any("is resumed from the checkpoint before it" in note for note in resumed.notes)
         else:
             resumed = resume_run(run)
         for _event in resumed.trainer.run():

@@ -76,8 +76,8 @@ def test_an_existing_run_is_refused_with_three_ways_out(run_copy: Path) -> None:
     """The error names --resume, --force and --out; nothing is touched."""
     before = {entry.name: entry.read_bytes() for entry in run_copy.iterdir()}
     assert refusal(RunFolder(run_copy)) == (
-        f"run folder '{run_copy}' exists; go on with --resume {run_copy}, replace it "
-        "with --force, or choose another with --out."
+        f"run folder '{run_copy}' exists; resume it with --resume {run_copy}, replace "
+        "it with --force, or choose another folder with --out."
     )
     assert {entry.name: entry.read_bytes() for entry in run_copy.iterdir()} == before
 
@@ -105,7 +105,8 @@ def test_foreign_files_are_never_deleted(run_copy: Path, foreign: str, force: bo
     before = sorted(entry.name for entry in run_copy.iterdir())
     message = refusal(RunFolder(run_copy), force)
     assert message == (
-        f"folder '{run_copy}' holds other files ({foreign}); choose another with --out."
+        f"folder '{run_copy}' holds files of something else ({foreign}); "
+        "choose another folder with --out."
     )
     assert sorted(entry.name for entry in run_copy.iterdir()) == before
 
@@ -116,7 +117,7 @@ def test_a_file_is_no_folder(tmp_path: Path, force: bool) -> None:
     path = tmp_path / "run"
     path.write_text("mine")
     message = refusal(RunFolder(path), force)
-    assert message == f"run folder '{path}' is a file; choose another with --out."
+    assert message == f"run folder '{path}' is a file; choose another folder with --out."
     assert path.read_text() == "mine"
 
 
@@ -126,8 +127,8 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         RunFolder(tmp_path / "file" / "run").create(Config())
     assert str(caught.value) == (
-        f"run folder '{tmp_path}/file/run' cannot be written (Not a directory); check its rights "
-        "and the free space, or choose another with --out."
+        f"run folder '{tmp_path}/file/run' cannot be written (Not a directory); check its "
+        "permissions and the free space, or choose another folder with --out."
     )
 
 
@@ -167,8 +168,8 @@ def test_what_cannot_be_written_is_an_error(
     monkeypatch.undo()
     (message,) = messages
     assert message == (
-        f"run folder '{run_copy}' cannot be written (No space left on device); check its rights "
-        "and the free space, or choose another with --out."
+        f"run folder '{run_copy}' cannot be written (No space left on device); check its "
+        "permissions and the free space, or choose another folder with --out."
     )
     assert content(load_checkpoint(run_copy / LAST)) == last
 
@@ -290,7 +291,7 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         command = [sys.executable, "-c", program, str(folder.path)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    assert "is in use by another process; wait for its end" in other()
+    assert "is in use by another process; wait until it ends" in other()
     folder.take()  # what this process holds already
     folder.release()
     assert other() == ""
@@ -328,7 +329,7 @@ def test_the_checkpoint_before_the_last_stands_in(run_copy: Path, damage: str) -
         (run_copy / LAST).write_bytes((run_copy / LAST).read_bytes()[:-9])
     checkpoint, note = RunFolder(run_copy).load_last()
     assert checkpoint.progress.update == earlier
-    assert f"goes on from the one before, of update {earlier}." in str(note)
+    assert f"is resumed from the checkpoint before it, of update {earlier}." in str(note)
 
 
 def test_a_line_that_cannot_be_written_comes_with_the_next(

@@ -205,7 +205,9 @@ def test_an_existing_run_is_refused_before_the_text_is_read(run_copy: Path) -> N
     before = {entry.name: entry.read_bytes() for entry in run_copy.iterdir()}
     with pytest.raises(RunError) as caught:
         new_run([__file__], small_config(vocab="none.json"), out=run_copy)
-    assert f"run folder '{run_copy}' exists; go on with --resume {run_copy}" in str(caught.value)
+    assert f"run folder '{run_copy}' exists; resume it with --resume {run_copy}" in str(
+        caught.value
+    )
     assert {entry.name: entry.read_bytes() for entry in run_copy.iterdir()} == before
 
 
@@ -439,7 +441,7 @@ def test_only_a_run_can_be_resumed(tmp_path: Path) -> None:
         with pytest.raises(RunError) as caught:
             resume_run(path)
         assert str(caught.value) == (
-            f"'{path}' is no run folder (it has no last.npz); give the folder of a run."
+            f"'{path}' is not a run folder (it has no last.npz); give the folder of a run."
         )
 
 
