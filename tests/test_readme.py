@@ -39,6 +39,7 @@ def test_quick_start_runs(tmp_path, monkeypatch):
     """The commands of the quick start work one after the other, in a folder with data/."""
     shutil.copytree(ROOT / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHARNN_HIDDEN_SIZE", "32")  # for the sake of speed alone
     (quick_start,) = [block for block in blocks("sh") if "runs/play" in block]
     found = commands(quick_start)
     assert len(found) == 6

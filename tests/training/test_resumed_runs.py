@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_runs import (
     TEXT,
@@ -90,17 +91,13 @@ def after(events: list[Event], update: int) -> list[Event]:
     ]
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
-    tmp_path: Path, cell_options: dict[str, str], num_layers: int
-) -> None:
-    """Stopped after any update, all cells and forms: same bits, events, files and metrics."""
-    options = {**cell_options, "num_layers": num_layers}
-    whole = begin(tmp_path, "whole", **options)
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """Stopped after any update: same bits, events, files and metrics."""
+    whole = begin(tmp_path, "whole")
     events = finish(whole)
     assert whole.streams.windows == WINDOWS
     for stop in sorted(STOPS):
-        stop_after(begin(tmp_path, f"run{stop}", **options), stop)
+        stop_after(begin(tmp_path, f"run{stop}"), stop)
         resumed = resume(tmp_path, f"run{stop}")
         resumed_events = finish(resumed)
         assert resumed_events[0] == Started(stop, 17, WINDOWS, 3, 10)
@@ -109,12 +106,21 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
         assert_equal(tmp_path, resumed, whole)
 
 
-def test_a_run_that_was_killed_goes_on_from_its_last_save(
-    tmp_path: Path, cell_options: dict[str, str]
-) -> None:
-    """Killed between saves, or between the two files of a save, nothing shows afterwards."""
+def test_every_cell_is_resumed(tmp_path: Path, cell_options: dict[str, str]) -> None:
+    """All cells and forms, with two layers, go on from the states in the middle of an epoch."""
     options = {**cell_options, "num_layers": 2}
     whole = begin(tmp_path, "whole", **options)
+    finish(whole)
+    stop_after(begin(tmp_path, "run", **options), 7)
+    resumed = resume(tmp_path, "run")
+    assert any(np.any(state) for layer in resumed.shards.states for state in layer)
+    finish(resumed)
+    assert_equal(tmp_path, resumed, whole)
+
+
+def test_a_run_that_was_killed_goes_on_from_its_last_save(tmp_path: Path) -> None:
+    """Killed between saves, or between the two files of a save, nothing shows afterwards."""
+    whole = begin(tmp_path, "whole")
     finish(whole)
     moments: dict[str, Callable[[Event], bool]] = {
         "after a step": lambda event: isinstance(event, Step) and event.update == 8,
@@ -123,7 +129,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_save(
         "near the end": lambda event: isinstance(event, Step) and event.update == 17,
     }
     for name, moment in moments.items():
-        kill_when(begin(tmp_path, name, **options), moment)
+        kill_when(begin(tmp_path, name), moment)
         resumed = resume(tmp_path, name)
         assert resumed.progress.update in {5, 10, 15}
         finish(resumed)
