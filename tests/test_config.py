@@ -239,7 +239,7 @@ def test_a_yaml_key_given_twice_is_refused(yaml_file: Path) -> None:
 
 def test_a_long_value_is_cut_off_in_the_message(yaml_file: Path) -> None:
     """A message stays one that can be read."""
-    for content in (f"cell: {'x' * 5_000}", f"steps: [{'1, ' * 5_000}]", f"{'y' * 900}: 1"):
+    for content in (f"cell: {'x' * 5_000}", f"steps: [{'1, ' * 500}]", f"{'y' * 900}: 1"):
         assert len(yaml_refusal(yaml_file, content)) < 1_000
 
 

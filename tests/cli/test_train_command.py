@@ -542,14 +542,14 @@ class TestInitFrom:
 class TestTerminal:
     """On a terminal: the live display. A pseudo-terminal stands for one."""
 
-    def shown_on(self, verse: Path, **environment: str) -> str:
+    def shown_on(self, verse: Path, steps: int = 60, **environment: str) -> str:
         """Train on a pseudo-terminal and return what it showed."""
-        options = [*TINY, "--sample-length", 40]
+        options = [*TINY, "--sample-length", 40, "--steps", steps]
         return on_terminal("train", verse, *options, **environment)
 
     def test_a_live_display(self, verse: Path) -> None:
         """The display shows a bar, losses, gradient norm, learning rate, speed and a sample."""
-        shown = self.shown_on(verse)
+        shown = self.shown_on(verse, steps=200)  # long enough to be drawn more than once
         assert "\x1b[" in shown
         for word in (
             *("training", "smoothed", "validation", "norm", "learning rate"),

@@ -34,7 +34,7 @@ UNUSUAL = {
     "nul": "a\0b\0\0",
     "emoji": "\U0001f469\u200d\U0001f680 and \U0001f600",
     "combining": "e\u0301\u00e9",
-    "long line": "x" * 3_000_000 + "y",
+    "long line": "x" * 1_100_000 + "y",
     "line separators": "a\u2028b\u0085c\x0bd\x0ce",
     "last code point": "\U0010ffff\x01",
 }

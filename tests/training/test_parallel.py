@@ -44,7 +44,7 @@ def shards_of(ids_file, number, **options):
     return Shards(config, model, IdsFile(str(ids_file), "u1", 341, 60))
 
 
-@pytest.mark.parametrize("number", [2, 3, 4])
+@pytest.mark.parametrize("number", [2, 4])
 def test_shards_add_up_to_the_whole(ids_file, number):
     """Loss, gradient and states of several shards are those of one, to rounding."""
     whole, parts = shards_of(ids_file, 1), shards_of(ids_file, number)

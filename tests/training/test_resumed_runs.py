@@ -186,18 +186,11 @@ def test_every_optimizer_is_resumed(tmp_path: Path, optimizer: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"tokens": "bytes"},
-        {"min_count": 3},
-        {"embedding_size": 4},
-        {"val_fraction": 0},
-        {"test_fraction": 0.1},
-        {"steps": None, "epochs": 2.2},
-        {"lr_schedule": "step", "lr_decay_every": 4},
-        {"lr_schedule": "constant", "clip_norm": None},
-        {"seed": 2**63 - 1},
-        {"average": 0.9},
+        {"tokens": "bytes", "embedding_size": 4, "val_fraction": 0, "seed": 2**63 - 1},
+        {"min_count": 3, "test_fraction": 0.1, "lr_schedule": "step", "lr_decay_every": 4},
+        {"steps": None, "epochs": 2.2, "lr_schedule": "constant", "clip_norm": None},
+        {"average": 0.9, "state_reset": 0.3},
         {"shards": 2},
-        {"state_reset": 0.3},
     ],
     ids=str,
 )
