@@ -16,7 +16,7 @@ from charnn.text.vocabulary import Vocabulary
 from charnn.training import checkpoint as checkpoint_module
 from charnn.training.checkpoint import DAMAGE, load_checkpoint
 
-MUTATIONS = 60
+MUTATIONS = 100
 
 
 def mutated(seeds: list[bytes], chance: random.Random) -> bytes:

@@ -18,12 +18,12 @@ from processes import killed, signalled, two_runs
 EVERY = 1_000_000  # more than there are
 TRIALS: dict[str, tuple[Callable[[int, Path], None], int, int]] = {  # few in the suite, and all
     "a checkpoint cut off at a random byte": (truncated, 30, 2_000),
-    "files made to harm": (hostile_files, 8, len(FILES)),
+    "files made to harm": (hostile_files, 6, len(FILES)),
     "bits flipped of all that is no number of an array": (flipped_meta_bits, 80, EVERY),
     "bits flipped of weights, memory and states": (flipped_bits, 80, 20_000),
     "the last checkpoint damaged": (damaged_last, 3, 50),
     "kill -9 at a random moment, then resume": (killed, 2, 200),
-    "a power cut: what was not synced is gone": (power_cut, 6, 500),
+    "a power cut: what was not synced is gone": (power_cut, 4, 500),
     "the n-th use of the disk fails, in 3 ways": (failing_disk, 5, EVERY),
     "a full disk, before a run and in the middle": (full_disk, 2, 20),
     "files limited to less than a checkpoint": (limited_files, 1, 20),
