@@ -22,6 +22,7 @@ from charnn.version import __version__
 
 if TYPE_CHECKING:
     from charnn.api import (
+        corpus,
         evaluate,
         gradcheck,
         load,
@@ -33,36 +34,40 @@ if TYPE_CHECKING:
     from charnn.config import Config, ModelConfig, SamplingConfig
     from charnn.errors import CharnnError
     from charnn.models.language_model import LanguageModel
+    from charnn.nn.clipping import clip_by_global_norm, clip_by_value
     from charnn.nn.recurrent import recurrent, step
     from charnn.registry import CELLS
+    from charnn.text.corpus import Corpus
     from charnn.text.vocabulary import Vocabulary
-    from charnn.training.clipping import clip_by_global_norm, clip_by_value
 
 PLACES = {
-    "CELLS": "registry",
-    "CharnnError": "errors",
-    "Config": "config",
-    "LanguageModel": "models.language_model",
-    "ModelConfig": "config",
-    "SamplingConfig": "config",
-    "Vocabulary": "text.vocabulary",
-    "clip_by_global_norm": "training.clipping",
-    "clip_by_value": "training.clipping",
-    "evaluate": "api",
-    "gradcheck": "api",
-    "load": "api",
-    "recurrent": "nn.recurrent",
-    "resume": "api",
-    "sample": "api",
-    "samples": "api",
-    "step": "nn.recurrent",
-    "train": "api",
+    "CELLS": "charnn.registry",
+    "CharnnError": "charnn.errors",
+    "Config": "charnn.config",
+    "Corpus": "charnn.text.corpus",
+    "LanguageModel": "charnn.models.language_model",
+    "ModelConfig": "charnn.config",
+    "SamplingConfig": "charnn.config",
+    "Vocabulary": "charnn.text.vocabulary",
+    "clip_by_global_norm": "charnn.nn.clipping",
+    "clip_by_value": "charnn.nn.clipping",
+    "corpus": "charnn.api",
+    "evaluate": "charnn.api",
+    "gradcheck": "charnn.api",
+    "load": "charnn.api",
+    "recurrent": "charnn.nn.recurrent",
+    "resume": "charnn.api",
+    "sample": "charnn.api",
+    "samples": "charnn.api",
+    "step": "charnn.nn.recurrent",
+    "train": "charnn.api",
 }
 
 __all__ = [
     "CELLS",
     "CharnnError",
     "Config",
+    "Corpus",
     "LanguageModel",
     "ModelConfig",
     "SamplingConfig",
@@ -70,6 +75,7 @@ __all__ = [
     "__version__",
     "clip_by_global_norm",
     "clip_by_value",
+    "corpus",
     "evaluate",
     "gradcheck",
     "load",
@@ -85,7 +91,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in PLACES:
         raise AttributeError(f"module 'charnn' has no attribute {name!r}")
-    return getattr(import_module(f"charnn.{PLACES[name]}"), name)
+    return getattr(import_module(PLACES[name]), name)
 
 
 def __dir__() -> list[str]:

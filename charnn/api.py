@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from charnn.errors import CorpusError
 from charnn.generation.sampling import sample as sample_bytes
 from charnn.models.evaluation import STREAMS, Score
 from charnn.models.evaluation import evaluate as evaluate_ids
-from charnn.models.gradcheck import check_configuration
+from charnn.models.gradient_check import check_configuration
 from charnn.models.language_model import LanguageModel
-from charnn.nn.gradcheck import Comparison
-from charnn.training.checkpoint import Checkpoint, load_checkpoint
+from charnn.nn.central_differences import Comparison
+from charnn.text.corpus import Corpus, corpus_in_memory
+from charnn.text.vocabulary import Vocabulary, count_code_points
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import Checkpoint
 from charnn.training.setup import Run, new_run, resume_run
 
 
@@ -23,20 +27,42 @@ def load(path: str | PathLike[str]) -> Checkpoint:
     return load_checkpoint(Path(path))
 
 
+def corpus(text: str, **options: Any) -> Corpus:
+    """Return a text in memory as a corpus, for `train`.
+
+    Options are `tokens`, `min_count` and `vocab`, as of `charnn train`. Raises CorpusError,
+    VocabularyError.
+    """
+    config = Config.from_values(options).data
+    if config.vocab is not None:
+        vocabulary = Vocabulary.load(Path(config.vocab))
+    elif config.tokens == "bytes":
+        vocabulary = Vocabulary.of_bytes()
+    else:
+        vocabulary = Vocabulary.from_counts(count_code_points([text]), config.min_count)
+    outside = vocabulary.outside(text)
+    if outside and not vocabulary.unknown:
+        raise CorpusError(
+            f"the text has {outside[0]!r}, which is not in the vocabulary; make one with an "
+            "unknown symbol (min_count=2) or from this text."
+        )
+    return corpus_in_memory(vocabulary.encode(text), vocabulary)
+
+
 def train(
-    *files: str | PathLike[str],
+    *texts: str | PathLike[str] | Corpus,
     out: str | PathLike[str] | None = None,
     force: bool = False,
     init_from: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Run:
-    """Prepare a run on text files; iterating over it trains, and yields the events.
+    """Prepare a run on text files, or on a corpus; iterating over it trains, and yields the events.
 
     Options are those of `charnn train` with underscores: `hidden_size=128`. With `out` the run is
     written to a folder of that name. Raises CharnnError where a text or option cannot be used.
     """
     return new_run(
-        [str(name) for name in files],
+        files_or_corpus(texts),
         Config.from_values(options),
         fixed=options,
         out=Path(out) if out is not None else None,
@@ -47,10 +73,22 @@ def train(
 
 
 def resume(
-    folder: str | PathLike[str], *files: str | PathLike[str], **changes: float | None
+    folder: str | PathLike[str], *texts: str | PathLike[str] | Corpus, **changes: float | None
 ) -> Run:
-    """Prepare the rest of a run; `steps` or `epochs` may be given anew."""
-    return resume_run(Path(folder), [str(name) for name in files], changes)
+    """Prepare the rest of a run; `steps` or `epochs` may be changed.
+
+    The text is needed only where its files have moved, or where it was a corpus in memory.
+    """
+    return resume_run(Path(folder), files_or_corpus(texts), changes)
+
+
+def files_or_corpus(texts: Sequence[str | PathLike[str] | Corpus]) -> list[str] | Corpus:
+    """Return the one corpus among texts, or their names. Raises CorpusError for a mixture."""
+    if len(texts) == 1 and isinstance(texts[0], Corpus):
+        return texts[0]
+    if any(isinstance(text, Corpus) for text in texts):
+        raise CorpusError("a corpus stands alone; give one corpus, or the names of files.")
+    return [str(name) for name in texts]
 
 
 def samples(checkpoint: Checkpoint, **options: Any) -> list[str]:

@@ -121,11 +121,13 @@ class TrainingConfig(Section):
     weight_decay: float = option(
         0.0, "Weight decay: decoupled in AdamW, added to the gradient elsewhere.", minimum=0
     )
-    average: float | None = option(
+    ema_decay: float | None = option(
         None,
-        "Decay of a moving average of the weights, which is evaluated and sampled; none: off.",
+        "Decay of an exponential moving average of the weights, which is then what is evaluated "
+        "and sampled; none: no average.",
         above=0,
         below=1,
+        formerly="average",
     )
     lr_schedule: str = option(
         "cosine", "Course of the learning rate after warm-up.", choices=SCHEDULES
@@ -146,6 +148,12 @@ class TrainingConfig(Section):
         None, "Limit each gradient to +- this value; none: never.", above=0
     )
     eval_every: int = option(500, "Updates between evaluations (and checkpoints).", minimum=1)
+    save_every: float = option(
+        120.0,
+        "Longest time between checkpoints, in seconds.",
+        minimum=1,
+        maximum=3_600,
+    )
     early_stopping: int | None = option(
         None, "Stop after this many evaluations without improvement; none: never.", minimum=1
     )
@@ -273,6 +281,7 @@ class Config:
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Config:
         """Build from flat values; what is left out has its default. Raises ConfigError."""
+        values = current_names(values)
         check_names(values)
         parts: dict[str, Any] = {}
         for field_name, section in cls.sections().items():
@@ -291,6 +300,14 @@ class Config:
     def replace(self, **changes: Value) -> Config:
         """Return a copy with some options changed."""
         return Config.from_values(self.values() | changes)
+
+
+def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by the names that their options have now."""
+    renamed = {
+        declared.formerly: name for name, declared in Config.options().items() if declared.formerly
+    }
+    return {renamed.get(name, name): value for name, value in values.items()}
 
 
 def check_names(values: Mapping[str, Any], place: str = "the configuration") -> None:
@@ -332,6 +349,7 @@ def read_yaml(path: Path) -> dict[str, Value]:
         raise ConfigError(
             f"config file '{path}' holds {type(content).__name__}, not `key: value` lines."
         )
+    content = current_names(content)
     check_names(content, f"config file '{path}'")
     known = Config.options()
     try:

@@ -33,8 +33,12 @@ def option(
     below: float | None = None,
     choices: Collection[str] | None = None,
     flag: str | None = None,
+    formerly: str | None = None,
 ) -> Any:
-    """Declare an option: bounds are inclusive (minimum, maximum) or exclusive (above, below)."""
+    """Declare an option: bounds are inclusive (minimum, maximum) or exclusive (above, below).
+
+    `formerly` is a name that it had, which is still read.
+    """
     metadata = {
         "help": help,
         "minimum": minimum,
@@ -43,6 +47,7 @@ def option(
         "below": below,
         "choices": choices,
         "flag": flag,
+        "formerly": formerly,
     }
     return field(default=default, metadata=metadata)
 
@@ -62,6 +67,7 @@ class Option:
     below: float | None
     choices: Collection[str] | None
     flag: str | None
+    formerly: str | None
 
     def parse(self, value: object) -> Value:
         """Return `value` as this option's type, checked. Raises ConfigError.

@@ -2,34 +2,26 @@
 
 An entry says where the thing lives, so that its name can be listed (by `--help`, say) without
 importing it. To add one, write it in its room and name it here: the command line, the checks of
-gradients, the tests and the README's tables find it from there.
+gradients, the tests and the documentation's tables find it from here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from charnn.nn.cell import Cell
-    from charnn.training.optimizers import Optimizer
-    from charnn.training.schedules import Schedule
-
-Entry = TypeVar("Entry")
+from typing import Any
 
 
-class Registry(Mapping[str, Entry], Generic[Entry]):
+class Registry(Mapping[str, Any]):
     """Names in a fixed order; an entry's module is imported when the entry is looked up."""
 
-    def __init__(self, **places: str) -> None:
+    def __init__(self, places: Mapping[str, str]) -> None:
         self._places = places
 
-    def __getitem__(self, name: str) -> Entry:
+    def __getitem__(self, name: str) -> Any:
         """Return the entry itself. Raises KeyError for a name that is not listed."""
         module, attribute = self._places[name].split(":")
-        entry: Entry = getattr(import_module(module), attribute)
-        return entry
+        return getattr(import_module(module), attribute)
 
     def __contains__(self, name: object) -> bool:
         return name in self._places
@@ -41,24 +33,33 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         return len(self._places)
 
 
-CELLS: Registry[type[Cell]] = Registry(
-    rnn="charnn.nn.rnn:RNN",
-    lstm="charnn.nn.lstm:LSTM",
-    gru="charnn.nn.gru:GRU",
+CELLS = Registry(
+    {
+        "rnn": "charnn.nn.rnn:RNN",
+        "lstm": "charnn.nn.lstm:LSTM",
+        "gru": "charnn.nn.gru:GRU",
+        "mingru": "charnn.nn.min_gru:MinGRU",
+        "peephole-lstm": "charnn.nn.peephole_lstm:PeepholeLSTM",
+        "layernorm-lstm": "charnn.nn.layer_norm_lstm:LayerNormLSTM",
+    }
 )
 
-OPTIMIZERS: Registry[type[Optimizer]] = Registry(
-    sgd="charnn.training.optimizers:SGD",
-    momentum="charnn.training.optimizers:Momentum",
-    adagrad="charnn.training.optimizers:Adagrad",
-    rmsprop="charnn.training.optimizers:RMSProp",
-    adam="charnn.training.optimizers:Adam",
-    adamw="charnn.training.optimizers:AdamW",
+OPTIMIZERS = Registry(
+    {
+        "sgd": "charnn.nn.optimizers:SGD",
+        "momentum": "charnn.nn.optimizers:Momentum",
+        "adagrad": "charnn.nn.optimizers:Adagrad",
+        "rmsprop": "charnn.nn.optimizers:RMSProp",
+        "adam": "charnn.nn.optimizers:Adam",
+        "adamw": "charnn.nn.optimizers:AdamW",
+    }
 )
 
-SCHEDULES: Registry[Schedule] = Registry(
-    constant="charnn.training.schedules:constant",
-    step="charnn.training.schedules:step_decay",
-    cosine="charnn.training.schedules:cosine",
-    plateau="charnn.training.schedules:plateau",
+SCHEDULES = Registry(
+    {
+        "constant": "charnn.nn.schedules:constant",
+        "step": "charnn.nn.schedules:step_decay",
+        "cosine": "charnn.nn.schedules:cosine",
+        "plateau": "charnn.nn.schedules:plateau",
+    }
 )

@@ -9,16 +9,16 @@ from statistics import median
 from typing import Any
 
 from charnn.bench import measure
-from charnn.bench.workload import SAMPLED_SIZES, VOCAB_SIZE, Point, trainer
+from charnn.bench.workload import SAMPLED_SIZES, VOCAB_SIZE, Point, shards, trainer
 from charnn.nn.blas import single_thread
 
 SAMPLE_LENGTH, BATCH, BATCH_LENGTH = 400, 64, 100
-STAGES = 3  # of an update: see charnn.training.shard
+STAGES = 3  # of an update: see charnn.engines.shard
 SMALL = Point("lstm", "before", 1, 256, 16, 64)  # a small update
 EVALUATED = 200_000  # symbols
 
 
-def everything(
+def measured(
     points: list[Point],
     cells: list[str],
     rounds: int,
@@ -52,7 +52,7 @@ def everything(
 
 def training(point: Point, rounds: int, peak: float, peer: str | None) -> dict[str, Any]:
     """Time a grid point's updates, and the peer's in turn with them."""
-    with trainer(point) as run, single_thread():
+    with trainer(point) as run:
         sides: list[Callable[[], object]] = [run.step]
         row: dict[str, Any] = {
             "cell": point.label,
@@ -83,8 +83,8 @@ def synchronization(rounds: int) -> float:
 
     An update has three stages; a stage without work is timed.
     """
-    with trainer(SMALL) as run, single_thread():
-        taken = measure.seconds_each(run.shards.synchronize, 100 * rounds)
+    with shards(SMALL) as engine, single_thread():
+        taken = measure.seconds_each(engine.synchronize, 100 * rounds)
     return STAGES * median(taken)
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from charnn.bench.measure import seconds_each
-from charnn.bench.workload import VOCAB_SIZE, Point
+from charnn.bench.workload import VOCAB_SIZE, Point, cells_with_a_peer
 from charnn.errors import ConfigError
+from charnn.registry import CELLS
 
 
 def load_torch() -> Any:
@@ -26,6 +27,16 @@ def load_torch() -> Any:
     return torch
 
 
+def torch_layer(cell: str) -> Any:
+    """Return PyTorch's class for a cell. Raises ConfigError where it has none."""
+    peer = CELLS[cell].peer
+    if peer is None:
+        raise ConfigError(
+            f"peer is torch, but PyTorch has no {cell}; choose {', '.join(cells_with_a_peer())}."
+        )
+    return getattr(load_torch().nn, peer.layer)
+
+
 class TorchTraining:
     """One point of the grid in PyTorch: `step()` makes an update."""
 
@@ -33,7 +44,7 @@ class TorchTraining:
         self.torch = torch = load_torch()
         self.point = point
         torch.manual_seed(1)
-        layer = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[point.cell]
+        layer = torch_layer(point.cell)
         width = VOCAB_SIZE if one_hot else point.hidden_size
         self.embedding = None if one_hot else torch.nn.Embedding(VOCAB_SIZE, width)
         self.recurrent = layer(width, point.hidden_size, point.num_layers)
@@ -93,7 +104,7 @@ def stepwise_sampler(
     PyTorch is left with the number of threads that is fastest for it.
     """
     torch = load_torch()
-    layer = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
+    layer = torch_layer(cell)
     recurrent = layer(VOCAB_SIZE, hidden_size, num_layers)
     output = torch.nn.Linear(hidden_size, VOCAB_SIZE)
     rows = torch.eye(VOCAB_SIZE)[:, None, None]

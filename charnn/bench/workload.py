@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from charnn.config import Config
-from charnn.models.language_model import make_cell
-from charnn.text.corpus import Corpus
+from charnn.engines.shards import Shards, default_shards
+from charnn.models.language_model import LanguageModel, parameter_specs
+from charnn.models.stack import make_cell
+from charnn.nn.cell import Cell
+from charnn.registry import CELLS
+from charnn.text.corpus import Corpus, corpus_in_memory
 from charnn.text.vocabulary import Vocabulary
-from charnn.training.parallel import default_shards
+from charnn.training.setup import prepared
 from charnn.training.trainer import Trainer
 
 VOCAB_SIZE = 65  # as tinyshakespeare's
@@ -66,8 +69,13 @@ class Point:
 
     @property
     def label(self) -> str:
-        """The cell's name, with the GRU's form."""
-        return str(make_cell(self.config.model))
+        """The cell's name, with its form."""
+        return str(self.cell_itself)
+
+    @property
+    def cell_itself(self) -> Cell:
+        """The form of the cell."""
+        return make_cell(self.config.model)
 
     @property
     def flops(self) -> float:
@@ -76,37 +84,51 @@ class Point:
         A product costs 2 operations a weight and symbol forward, and 4 backward. The one-hot
         input is a row gather forward, and one product backward.
         """
-        H, V, G = self.hidden_size, VOCAB_SIZE, len(make_cell(self.config.model).gates)
-        recurrent = 6 * G * H * H * self.num_layers
-        upper_inputs = 6 * G * H * H * (self.num_layers - 1)
-        return float(self.symbols * (recurrent + upper_inputs + 2 * G * V * H + 6 * H * V))
+        specs = parameter_specs(self.config.model, VOCAB_SIZE)
+        products = 0
+        for spec in specs.values():
+            if len(spec.shape) > 1 and spec.decays:  # a matrix, not a bias or a gain
+                one_hot = spec.symbol_axis is not None and spec.symbol_axis < len(spec.shape) - 1
+                products += (2 if one_hot else 6) * math.prod(spec.shape)
+        return float(self.symbols * products)
 
 
 def grid(cells: list[str], quick: bool) -> list[Point]:
-    """Return the grid's points for the cells named; a GRU has both forms."""
-    forms = [(cell, reset) for cell in cells for reset in resets(cell)]
+    """Return the grid's points for all forms of the cells named."""
+    forms = [(cell, form or "before") for cell in cells for form in CELLS[cell].forms()]
     return [Point(*form, *size) for form in forms for size in (QUICK_SIZES if quick else SIZES)]
 
 
-def resets(cell: str) -> list[str]:
-    """Return the values of `gru_reset` that make a difference for a cell."""
-    return ["before", "after"] if cell == "gru" else ["before"]
+def cells_with_a_peer() -> list[str]:
+    """Return the names of the cells that PyTorch has, too."""
+    return [name for name in CELLS if CELLS[name].peer is not None]
+
+
+def random_corpus(point: Point) -> Corpus:
+    """Return random symbols, enough for 20 updates."""
+    random = np.random.default_rng(1)
+    ids = random.integers(0, VOCAB_SIZE, 20 * point.symbols + 1, np.uint8)
+    symbols = "".join(chr(ord("0") + n) for n in range(VOCAB_SIZE))
+    return corpus_in_memory(ids, Vocabulary(symbols), "random")
 
 
 @contextmanager
 def trainer(point: Point) -> Iterator[Trainer]:
     """Prepare a run on random symbols: `step()` makes an update."""
-    random = np.random.default_rng(1)
-    with TemporaryDirectory(prefix="charnn-bench-") as folder:
-        path = Path(folder) / "ids"
-        random.integers(0, VOCAB_SIZE, 20 * point.symbols + 1, np.uint8).tofile(path)
-        ids = np.memmap(path, np.uint8, "r")
-        none = ids[:0]
-        symbols = "".join(chr(ord("0") + n) for n in range(VOCAB_SIZE))
-        corpus = Corpus("random", [], ids, Vocabulary(symbols), ids, none, none, 0, "", path)
-        run = Trainer.start(point.config, corpus)
-        try:
-            yield run
-        finally:
-            run.shards.close()
-            del ids, none, corpus
+    config = point.config.replace(val_fraction=0.0)
+    run = prepared(config, random_corpus(point))
+    try:
+        yield run
+    finally:
+        run.engine.close()
+
+
+@contextmanager
+def shards(point: Point) -> Iterator[Shards]:
+    """Start the engine of a run on random symbols."""
+    model = LanguageModel.initialized(point.config.model, VOCAB_SIZE, 1)
+    engine = Shards(point.config, model, random_corpus(point))
+    try:
+        yield engine
+    finally:
+        engine.close()

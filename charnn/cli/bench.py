@@ -12,7 +12,12 @@ from charnn.registry import CELLS
 
 
 @click.command("bench", cls=SectionedCommand)
-@flag("--cell", section="Benchmark", type=click.Choice(list(CELLS)), help="One cell only.  [all]")
+@flag(
+    "--cell",
+    section="Benchmark",
+    type=click.Choice(list(CELLS)),
+    help="One cell only.  [all; with --peer, all that the peer has]",
+)
 @flag("--quick", section="Benchmark", is_flag=True, help="Two sizes and short rounds.")
 @flag(
     "--peer",
@@ -33,17 +38,21 @@ def command(cell: str | None, quick: bool, peer: str | None, quiet: bool, as_jso
     the part of the matrix products' speed that training reaches: all threads' peak is 100 %.
     """
     from charnn.bench import report
-    from charnn.bench.torch_peer import load_torch
-    from charnn.bench.workload import grid
+    from charnn.bench.torch_peer import load_torch, torch_layer
+    from charnn.bench.workload import cells_with_a_peer, grid
     from charnn.cli.console import progress_bar, show_json
 
+    cells = [cell] if cell is not None else list(CELLS)
     if peer is not None:
         load_torch()
-    cells = [cell] if cell is not None else list(CELLS)
+        if cell is not None:
+            torch_layer(cell)
+        else:
+            cells = cells_with_a_peer()
     points = grid(cells, quick)
     work = len(points) + 2 * len(cells) + 2
     with progress_bar("measuring", work, quiet or as_json) as advance:
-        found = report.everything(points, cells, 3 if quick else 7, peer, advance)
+        found = report.measured(points, cells, 3 if quick else 7, peer, advance)
     if as_json:
         show_json(found)
     else:

@@ -31,7 +31,7 @@ def command(
     from charnn.cli.console import progress_bar, say, show, show_json
     from charnn.models.evaluation import evaluate
     from charnn.text.corpus import read_for_scoring
-    from charnn.training.checkpoint import load_checkpoint
+    from charnn.training.archive import load_checkpoint
 
     options = EvaluationConfig(**values)
     saved = load_checkpoint(Path(checkpoint))

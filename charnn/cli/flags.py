@@ -43,9 +43,19 @@ class Failure(click.ClickException):
 class FlagInSection(click.Option):
     """A flag that is listed under a heading of the help page."""
 
-    def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, section: str = "Options", formerly: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
+        self.formerly = formerly  # a name that is still read, but not shown
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the flag and its help."""
+        record = super().get_help_record(ctx)
+        if record is None or self.formerly is None:
+            return record
+        return record[0].replace(f", {self.formerly}", ""), record[1]
 
 
 class SectionedCommand(click.Command):
@@ -66,7 +76,12 @@ class SectionedCommand(click.Command):
 
 def flag_name(declared: Option) -> str:
     """Return an option's flag: `--hidden-size`."""
-    return declared.flag or "--" + declared.name.replace("_", "-")
+    return declared.flag or as_flag(declared.name)
+
+
+def as_flag(name: str) -> str:
+    """Return a name as a flag."""
+    return "--" + name.replace("_", "-")
 
 
 def metavar(declared: Option) -> str:
@@ -90,9 +105,13 @@ def declared_flag(
         )
     default = "none" if declared.default is None else declared.default
     bracket = "" if default == "" else f"  [{default}]"
+    names = [name for name in (declared.name, declared.formerly) if name is not None]
+    formerly = as_flag(declared.formerly) if declared.formerly else None
     return click.option(
         flag_name(declared),
+        *([formerly] if formerly else []),
         declared.name,
+        formerly=formerly,
         cls=FlagInSection,
         section=section,
         type=click.UNPROCESSED,
@@ -100,7 +119,7 @@ def declared_flag(
         metavar=metavar(declared),
         default=declared.default,
         help=declared.help + bracket,
-        envvar=f"CHARNN_{declared.name.upper()}" if environment else None,
+        envvar=[f"CHARNN_{name.upper()}" for name in names] if environment else None,
     )
 
 

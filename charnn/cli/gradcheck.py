@@ -15,7 +15,7 @@ from charnn.errors import ConfigError
 from charnn.registry import CELLS
 
 if TYPE_CHECKING:
-    from charnn.nn.gradcheck import Comparison
+    from charnn.nn.central_differences import Comparison
 
 VOCAB_SIZE, EMBEDDING_SIZE, DROPOUT = 5, 3, 0.4
 FIXTURE = "To be, or not to be, that is the question:\n"
@@ -105,7 +105,7 @@ def command(
 
 def check_cells(options: GradcheckConfig) -> dict[str, Table]:
     """Check each form of the cells in all variants; a table for each form."""
-    from charnn.models.gradcheck import check_configuration
+    from charnn.models.gradient_check import check_configuration
     from charnn.models.language_model import LanguageModel
 
     tables: dict[str, Table] = {}
@@ -140,9 +140,10 @@ def check_checkpoint(path: Path, text: str | None, options: GradcheckConfig) -> 
     """Check a trained model on the beginning of a text."""
     import numpy as np
 
-    from charnn.models.gradcheck import check_language_model
+    from charnn.models.gradient_check import check_language_model
+    from charnn.text.batches import Batch
     from charnn.text.corpus import read_for_scoring
-    from charnn.training.checkpoint import load_checkpoint
+    from charnn.training.archive import load_checkpoint
 
     saved = load_checkpoint(path)
     if text is None:
@@ -158,8 +159,7 @@ def check_checkpoint(path: Path, text: str | None, options: GradcheckConfig) -> 
     model = saved.model
     comparisons = check_language_model(
         model,
-        ids[:-1],
-        ids[1:],
+        Batch(ids[:-1], ids[1:]),
         model.zero_states(1),
         dropout_seed=options.seed if model.config.dropout else None,
         directions=np.random.default_rng(options.seed),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from charnn.config import WalkthroughConfig
 if TYPE_CHECKING:
     from charnn.arrays import Array
     from charnn.models.walkthrough import TimeStep, Walkthrough
+    from charnn.nn.parameters import ParameterSpec
 
 SHOWN_UNITS = 8
 
@@ -87,20 +90,17 @@ def narrate(example: Walkthrough, quiet: bool) -> None:
     tell(f"3. The network: {example.model.cell}, H = {H} hidden units, a state that it carries on.")
     for line in equations(example):
         show(f"   {line}")
-    shapes = example.model.parameters.shapes
     show_table(
         "parameters",
         ["name", "shape", "count", "what"],
         [
-            [name.removeprefix("layer1/"), " x ".join(map(str, shape)), array.size, meaning(name)]
-            for (name, array), shape in zip(
-                example.model.parameters.items(), shapes.values(), strict=True
-            )
+            [own_name(name), by(map(str, spec.shape)), math.prod(spec.shape), meaning(spec)]
+            for name, spec in example.model.specs.items()
         ],
         ["name", "what"],
     )
     tell("   Unrolled over time it is one network, the same weights at every step:\n")
-    for line in diagram(inputs, targets):
+    for line in diagram(inputs, targets, recurrent_weights(example)):
         show(line)
 
     tell("\n4. Forward, untrained: h_0 is zero, and each step's loss is -ln of the target's share.")
@@ -193,8 +193,8 @@ def show_gradients(gradients: dict[str, Array]) -> None:
 
     rows = [
         [
-            f"d{name.removeprefix('layer1/')}",
-            " x ".join(map(str, g.shape)),
+            f"d{own_name(name)}",
+            by(map(str, g.shape)),
             f"{np.linalg.norm(g):.4f}",
         ]
         for name, g in gradients.items()
@@ -208,19 +208,30 @@ def equations(example: Walkthrough) -> list[str]:
     return [*example.model.cell.equations, *output]
 
 
-def meaning(name: str) -> str:
-    """Return what a parameter is for."""
-    return {
-        "W_xh": "gates x V x H: from the input",
-        "W_hh": "gates x H x H: from the state before",
-        "b_h": "gates x H: bias",
-        "b_hn": "H: bias inside the reset gate",
-        "W_hy": "H x V: to the output",
-        "b_y": "V: bias of the output",
-    }[name.removeprefix("layer1/")]
+def meaning(spec: ParameterSpec) -> str:
+    """Return what a parameter is for, with the names of its axes."""
+    return f"{by(axis.name for axis in spec.axes)}: {spec.meaning}"
 
 
-def diagram(inputs: str, targets: str) -> list[str]:
+def own_name(name: str) -> str:
+    """Return a parameter's name without that of its layer, since there is only one."""
+    return name.rpartition("/")[2]
+
+
+def by(sizes: Iterable[str]) -> str:
+    """Return the sizes of an array as a product: `2 x 3`."""
+    return " x ".join(sizes)
+
+
+def recurrent_weights(example: Walkthrough) -> str:
+    """Return the name of what leads from state to state: the weights, if there are any."""
+    for name, spec in example.model.specs.items():
+        if [axis.name for axis in spec.axes].count("H") == 2:
+            return own_name(name)
+    return "state"
+
+
+def diagram(inputs: str, targets: str, recurrent: str) -> list[str]:
     """Draw the network unrolled over the word."""
     width = 9
     steps = range(1, len(inputs) + 1)
@@ -233,7 +244,7 @@ def diagram(inputs: str, targets: str) -> list[str]:
         row("target", [shown(symbol) for symbol in targets]),
         row("softmax", [f"y_{t}" for t in steps]),
         row("W_hy", bars),
-        f"   {'W_hh':<8}h_0 > " + " > ".join(f"h_{t}".ljust(width - 3) for t in steps).rstrip(),
+        f"   {recurrent:<8}h_0 > " + " > ".join(f"h_{t}".ljust(width - 3) for t in steps).rstrip(),
         row("W_xh", bars),
         row("input", [shown(symbol) for symbol in inputs]),
     ]

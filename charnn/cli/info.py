@@ -11,7 +11,7 @@ import click
 from charnn.cli.flags import SectionedCommand, output_flags
 
 if TYPE_CHECKING:
-    from charnn.training.checkpoint import Checkpoint
+    from charnn.models.language_model import LanguageModel
 
 CURVE_WIDTH, CURVE_HEIGHT = 64, 10
 
@@ -29,12 +29,11 @@ def command(checkpoint: str, quiet: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
     from charnn.cli.console import duration, loss_in_words, show, show_json, show_table
-    from charnn.training.checkpoint import load_checkpoint
+    from charnn.training.archive import load_checkpoint
 
     saved = load_checkpoint(Path(checkpoint))
     progress, vocabulary, shapes = saved.progress, saved.vocabulary, saved.parameters.shapes
     total = sum(math.prod(shape) for shape in shapes.values())
-    formula, textbook = textbook_count(saved)
     if as_json:
         content = {
             "config": saved.config.values(),
@@ -53,8 +52,7 @@ def command(checkpoint: str, quiet: bool, as_json: bool) -> None:
         for name, shape in shapes.items()
     ]
     show_table(f"{saved.model.cell}: parameters", ["name", "shape", "count"], rows, ["name"])
-    verdict = "equal to" if total == textbook else "NOT equal to"
-    show(f"total {total:,}, {verdict} the formula {formula} = {textbook:,}\n")
+    show(f"total {total:,}, equal to the formula {count_formula(saved.model)} = {total:,}\n")
     if not quiet:
         values = saved.config.values()
         show_table(
@@ -90,25 +88,17 @@ def command(checkpoint: str, quiet: bool, as_json: bool) -> None:
         show(f"{name:<12}{fact}")
 
 
-def textbook_count(saved: Checkpoint) -> tuple[str, int]:
-    """Return the textbook formula of the number of parameters, and its value."""
-    config, V = saved.config.model, len(saved.vocabulary)
-    H, E = config.hidden_size, config.embedding_size
-    cell = saved.model.cell
-    G = len(cell.gates)
-    extra = H if "b_hn" in cell.shapes(1, H) else 0
-    gates = f"{G}" if G > 1 else ""
-    bias = " + H" if extra else ""
-    D = V if E is None else E
-    first = f"{gates}(H^2 + H {'V' if E is None else 'D'} + H){bias}"
-    upper = (
-        f" + {config.num_layers - 1} ({gates}(2 H^2 + H){bias})" if config.num_layers > 1 else ""
-    )
-    table = "" if E is None else "V D + "
-    count = G * (H * H + H * D + H) + extra
-    count += (config.num_layers - 1) * (G * (2 * H * H + H) + extra)
-    count += (0 if E is None else V * E) + H * V + V
-    return f"{table}{first}{upper} + H V + V", count
+def count_formula(model: LanguageModel) -> str:
+    """Return the formula of the number of parameters, layer by layer."""
+    from charnn.nn.parameters import formula
+
+    stack, head = model.stack, model.head
+    terms = [formula(stack.input.parameters())] if stack.input.parameters() else []
+    first, *upper = stack.layers
+    terms.append(formula(stack.layer_parameters(first)))
+    if upper:
+        terms.append(f"{len(upper)} ({formula(stack.layer_parameters(upper[0]))})")
+    return " + ".join([*terms, formula(head.parameters())])
 
 
 def curve(history: list[tuple[int, float, float | None]], unit: str) -> list[str]:

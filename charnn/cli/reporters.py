@@ -66,7 +66,7 @@ class Reporter:
         options = SamplingConfig(
             length=training.sample_length, temperature=SAMPLE_TEMPERATURE, seed=training.seed
         )
-        (text,) = sample(self.trainer.evaluated, self.trainer.corpus.vocabulary, options)
+        (text,) = sample(self.trainer.model, self.trainer.corpus.vocabulary, options)
         return text.decode("utf-8", "replace")
 
 
@@ -119,7 +119,7 @@ class PlainReporter(Reporter):
         )
         unknown = f", {corpus.unknown:,} became unknown" if corpus.vocabulary.unknown else ""
         window = f"{training.batch_size} x {training.seq_length} {self.unit}s"
-        epochs = trainer.total / trainer.streams.windows
+        epochs = trainer.total / trainer.source.count
         lines = [
             f"corpus      {corpus.name}: {len(corpus.ids):,} {self.unit}s ({parts})",
             f"vocabulary  {len(corpus.vocabulary)} symbols{unknown}",

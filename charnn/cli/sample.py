@@ -33,7 +33,7 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
     from charnn.cli.console import say, show_json
     from charnn.generation.sampling import sample, stream
     from charnn.text.vocabulary import utf8
-    from charnn.training.checkpoint import load_checkpoint
+    from charnn.training.archive import load_checkpoint
 
     if values["prime"] == "-":
         values["prime"] = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")

@@ -55,18 +55,18 @@ def evaluate(
     ids: Array,
     streams: int = STREAMS,
     advance: Callable[[int], None] | None = None,
-    part: tuple[int, int] = (0, 1),
+    share: tuple[int, int] = (0, 1),
 ) -> Score:
     """Return the loss on `ids` (N,), N >= 2: the N - 1 symbols after the first are predicted.
 
-    Memory does not grow with N. `advance` is told how many predictions each window added. `part`
-    k of n scores only the k-th n-th of the streams: the parts' scores add up to the whole's.
+    Memory does not grow with N. `advance` is told how many predictions each window added. `share`
+    k of n scores only the k-th n-th of the streams: the shares' scores add up to the whole's.
     """
     N = len(ids) - 1
     cut = max(1, min(streams, N // SHORTEST_STREAM))
     length = -(-N // cut)
-    number, parts = part
-    first, last = (cut * n // parts for n in (number, number + 1))
+    number, shares = share
+    first, last = (cut * n // shares for n in (number, number + 1))
     starts = np.arange(first, last) * length
     B = len(starts)
     if B == 0:

@@ -1,60 +1,47 @@
 """The language model: ids in, a distribution over the next symbol out.
 
-x_t   = one-hot or embedded symbol
-h_t   = recurrent layers, one over the other, with dropout between them
-y_t   = softmax(h_t W_hy + b_y)
-L     = mean over t and b of -log y_t[target]     in nats per symbol
+h_t = a stack's states (`charnn.models.stack`)
+y_t = softmax(h_t W_hy + b_y)
+L   = mean over t and b of -log y_t[target]     in nats per symbol
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from charnn.arrays import Array, Shape
+from charnn.arrays import Array, Arrays, Shape
 from charnn.config import ModelConfig
-from charnn.nn import initializers
+from charnn.models.heads import NextSymbol
+from charnn.models.stack import LayerStates, Stack, StackBackward
 from charnn.nn.buffers import Buffers
-from charnn.nn.cell import Cell, States
-from charnn.nn.layers import affine, dropout, project, project_ids
-from charnn.nn.losses import cross_entropy
-from charnn.nn.parameters import Parameters
-from charnn.nn.recurrent import unroll
-from charnn.registry import CELLS
+from charnn.nn.cell import Cell
+from charnn.nn.parameters import Gradients, Parameters, ParameterSpec, gradients_in, shapes_of
+from charnn.text.batches import Batch
 
-LayerStates: TypeAlias = list[States]
-LogitsBackward: TypeAlias = Callable[[Array, Parameters], LayerStates]
-LossBackward: TypeAlias = Callable[[Parameters], LayerStates]
+LogitsBackward: TypeAlias = Callable[[Array, Gradients | Arrays], LayerStates]
+LossBackward: TypeAlias = Callable[[Gradients | Arrays], LayerStates]
 
 
-def make_cell(config: ModelConfig) -> Cell:
-    """Return the form of the cell that a configuration names."""
-    forms = CELLS[config.cell].forms()
-    return forms[config.gru_reset if config.gru_reset in forms else ""]
-
-
-def layer_name(number: int) -> str:
-    """Return the prefix of a layer's parameters; layers count from 1 at the input."""
-    return f"layer{number}"
+def parameter_specs(config: ModelConfig, vocab_size: int) -> dict[str, ParameterSpec]:
+    """Return the one table of all parameters: names, shapes, starts, in their order in memory."""
+    stack = Stack(config, vocab_size)
+    return stack.parameters() | make_head(stack, vocab_size).parameters()
 
 
 def parameter_shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
-    """Return the one table of all parameters' names and shapes, in their order in memory."""
-    cell, H = make_cell(config), config.hidden_size
-    shapes: dict[str, Shape] = {}
-    inputs = vocab_size
-    if config.embedding_size is not None:
-        inputs = config.embedding_size
-        shapes["E"] = vocab_size, inputs
-    for number in range(1, config.num_layers + 1):
-        for name, shape in cell.shapes(inputs, H).items():
-            shapes[f"{layer_name(number)}/{name}"] = shape
-        inputs = H
-    return shapes | {"W_hy": (H, vocab_size), "b_y": (vocab_size,)}
+    """Return the names and shapes of all parameters."""
+    return shapes_of(parameter_specs(config, vocab_size))
+
+
+def make_head(stack: Stack, vocab_size: int) -> NextSymbol:
+    """Return the head that stands on a stack."""
+    return NextSymbol(stack.hidden_size, vocab_size, stack.cell.symbol_gain)
 
 
 @dataclass(frozen=True)
@@ -70,48 +57,48 @@ class LanguageModel:
         cls, config: ModelConfig, vocab_size: int, seed: int, dtype: npt.DTypeLike = np.float32
     ) -> LanguageModel:
         """Return an untrained model: equal seeds give equal weights."""
-        parameters = Parameters(parameter_shapes(config, vocab_size), dtype)
-        random = np.random.default_rng(seed)
-        cell = make_cell(config)
-        for path, array in parameters.items():
-            name = path.rpartition("/")[2]
-            if name == "E":
-                initializers.gaussian(array, random)
-            elif name == "W_hh" and config.recurrent_init == "orthogonal":
-                initializers.orthogonal(array, random)
-            elif name == "W_hy" or (path == "layer1/W_xh" and config.embedding_size is None):
-                initializers.glorot(array, random, gain=cell.symbol_gain)
-            elif name.startswith("W_"):
-                initializers.glorot(array, random)
-            elif name == "b_h":
-                array.T[...] = [cell.initial_bias(gate, config.forget_bias) for gate in cell.gates]
+        specs = parameter_specs(config, vocab_size)
+        parameters = Parameters.started(specs, np.random.default_rng(seed), dtype)
         return cls(config, vocab_size, parameters)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The layers from the symbols to the states."""
+        return Stack(self.config, self.vocab_size)
+
+    @cached_property
+    def head(self) -> NextSymbol:
+        """The layer from the states to the next symbol."""
+        return make_head(self.stack, self.vocab_size)
+
+    @property
+    def specs(self) -> dict[str, ParameterSpec]:
+        """What each parameter is."""
+        return parameter_specs(self.config, self.vocab_size)
 
     @property
     def cell(self) -> Cell:
         """The recurrent cell."""
-        return make_cell(self.config)
+        return self.stack.cell
 
-    def state_shapes(self, batch_size: int) -> dict[str, Shape]:
-        """Return the names and shapes of the recurrent states: `layer1/h`, ..."""
-        return {
-            f"{layer_name(number)}/{state}": (batch_size, self.config.hidden_size)
-            for number in range(1, self.config.num_layers + 1)
-            for state in self.cell.states
-        }
+    def with_parameters(self, parameters: Parameters) -> LanguageModel:
+        """Return the same model with other weights."""
+        return LanguageModel(self.config, self.vocab_size, parameters)
 
     def zero_states(self, batch_size: int) -> LayerStates:
         """Return the states at the beginning of a text, (B, H) each."""
-        shape, dtype = (batch_size, self.config.hidden_size), self.parameters.flat.dtype
-        return [
-            tuple(np.zeros(shape, dtype) for _ in self.cell.states)
-            for _ in range(self.config.num_layers)
-        ]
+        return self.stack.zero_states(batch_size, self.parameters.flat.dtype)
 
-    def layer_parameters(self, parameters: Parameters, number: int) -> dict[str, Array]:
-        """Return one layer's arrays by their own names; the first has the embedding E, too."""
-        own = parameters.group(layer_name(number))
-        return own | {"E": parameters["E"]} if number == 1 and "E" in parameters else own
+    def hidden(
+        self,
+        ids: Array,
+        states: LayerStates,
+        *,
+        random: np.random.Generator | None = None,
+        buffers: Buffers | None = None,
+    ) -> tuple[Array, LayerStates, StackBackward]:
+        """Run the stack: ids (T, B) -> h (T, B, H), as `Stack.run` does."""
+        return self.stack.run(self.parameters, ids, states, random=random, buffers=buffers)
 
     def logits(
         self,
@@ -123,96 +110,48 @@ class LanguageModel:
     ) -> tuple[Array, LayerStates, LogitsBackward]:
         """Run a window: ids (T, B) -> logits (T * B, V), the states after it, and `backward`.
 
-        With `random`, dropout is on. `backward(d_logits, gradients)` fills in the gradients of all
+        With `random`, dropout is on. `backward(d_logits, gradients)` adds the gradients of all
         parameters and returns those of the initial states; it can be called once. With `buffers`,
-        what is returned is good until the next window.
+        what is returned is valid until the next window.
         """
         buffers = buffers or Buffers()
-        h, final, backward_layers = self.hidden(ids, states, random=random, buffers=buffers)
-        top = h.reshape(ids.size, -1)
-        W_hy = self.parameters["W_hy"]
-        logits, backward_affine = affine(top, W_hy, self.parameters["b_y"], buffers)
+        h, final, backward_stack = self.hidden(ids, states, random=random, buffers=buffers)
+        logits, backward_head = self.head.logits(self.parameters, h, buffers.child("head"))
 
-        def backward(d_logits: Array, gradients: Parameters) -> LayerStates:
-            d_top = backward_affine(d_logits, gradients["W_hy"], gradients["b_y"])
-            return backward_layers(d_top.reshape(h.shape), gradients)
+        def backward(d_logits: Array, gradients: Gradients | Arrays) -> LayerStates:
+            sums = gradients_in(gradients)
+            return backward_stack(backward_head(d_logits, sums), sums, None)
 
         return logits, final, backward
 
-    def hidden(
-        self,
-        ids: Array,
-        states: LayerStates,
-        *,
-        random: np.random.Generator | None = None,
-        buffers: Buffers | None = None,
-    ) -> tuple[Array, LayerStates, LogitsBackward]:
-        """Run the layers between input and output: ids (T, B) -> h (T, B, H) of the last.
-
-        Returns h, the states after the window, and `backward(dh, gradients)`, as `logits` does.
-        """
-        buffers = buffers or Buffers()
-        numbers = range(1, self.config.num_layers + 1)
-        backward_project, backward_unroll, backward_dropout = {}, {}, {}
-        final = []
-        weights = self.layer_parameters(self.parameters, 1)
-        a, backward_ids = project_ids(ids, weights, buffers, f"{layer_name(1)}/")
-        for number in numbers:
-            name = f"{layer_name(number)}/"
-            h, after, backward_unroll[number] = unroll(
-                self.cell, a, states[number - 1], weights, buffers, name
-            )
-            final.append(after)
-            if random is not None and self.config.dropout:
-                h, backward_dropout[number] = dropout(h, self.config.dropout, random, buffers, name)
-            if number < self.config.num_layers:
-                weights = self.layer_parameters(self.parameters, number + 1)
-                name = f"{layer_name(number + 1)}/"
-                a, backward_project[number + 1] = project(
-                    h, weights["W_xh"], weights["b_h"], buffers, name
-                )
-
-        def backward(dh: Array, gradients: Parameters) -> LayerStates:
-            d_initial = []
-            for number in reversed(numbers):
-                own = self.layer_parameters(gradients, number)
-                if number in backward_dropout:
-                    dh = backward_dropout[number](dh)
-                da, d_states = backward_unroll[number](dh, own, None)
-                d_initial.append(d_states)
-                if number == 1:
-                    backward_ids(da, own)
-                else:
-                    dh = backward_project[number](da, own)
-            return d_initial[::-1]
-
-        return h, final, backward
-
     def loss(
         self,
-        inputs: Array,
-        targets: Array,
+        batch: Batch,
         states: LayerStates,
         *,
         random: np.random.Generator | None = None,
         buffers: Buffers | None = None,
-        symbols: int | None = None,
+        weight: float | None = None,
     ) -> tuple[float, LayerStates, LossBackward]:
-        """Return the mean loss of a window in nats per symbol: inputs and targets (T, B).
+        """Return the mean loss of a batch in nats per symbol.
 
-        With it come the states after the window, and `backward(gradients)`, which fills in
-        the gradients of all parameters and returns those of the initial states; it can be called
-        once. Where the window is a part of a larger one, `symbols` is the number of the whole's
-        targets, and the loss is the part's share of the whole's mean.
+        With it come the states after the batch, and `backward(gradients)`, which adds the gradients
+        of all parameters and returns those of the initial states; it can be called once. Where the
+        batch is a part of a larger one, `weight` is the whole's, and the loss is the part's share
+        of the whole's mean.
         """
-        logits, final, backward_logits = self.logits(inputs, states, random=random, buffers=buffers)
-        symbols = symbols or targets.size
-        losses, backward_losses = cross_entropy(logits, targets.reshape(-1))
+        buffers = buffers or Buffers()
+        h, final, backward_stack = self.hidden(batch.inputs, states, random=random, buffers=buffers)
+        nats, own_weight, backward_head = self.head.loss(
+            self.parameters, h, batch, buffers.child("head")
+        )
+        whole = own_weight if weight is None else weight
 
-        def backward(gradients: Parameters) -> LayerStates:
-            return backward_logits(backward_losses(1 / symbols), gradients)
+        def backward(gradients: Gradients | Arrays) -> LayerStates:
+            sums = gradients_in(gradients)
+            return backward_stack(backward_head(1 / whole, sums), sums, None)
 
-        return float(losses.sum(dtype=np.float64)) / symbols, final, backward
+        return nats / whole, final, backward
 
 
 def adopt_weights(model: LanguageModel, source: LanguageModel, symbols: Mapping[int, int]) -> None:
@@ -222,12 +161,10 @@ def adopt_weights(model: LanguageModel, source: LanguageModel, symbols: Mapping[
     symbols that the source lacks keep the weights that they have.
     """
     ours, theirs = list(symbols), list(symbols.values())
-    one_hot = model.config.embedding_size is None
-    symbol_axis = {"layer1/W_xh": 1} if one_hot else {"E": 0}
-    symbol_axis |= {"W_hy": 1, "b_y": 0}
-    for name, array in model.parameters.items():
-        if name in symbol_axis:
-            rows = np.moveaxis(array, symbol_axis[name], 0)
-            rows[ours] = np.moveaxis(source.parameters[name], symbol_axis[name], 0)[theirs]
+    for name, spec in model.specs.items():
+        array, known = model.parameters[name], source.parameters[name]
+        if spec.symbol_axis is None:
+            array[...] = known
         else:
-            array[...] = source.parameters[name]
+            rows = np.moveaxis(array, spec.symbol_axis, 0)
+            rows[ours] = np.moveaxis(known, spec.symbol_axis, 0)[theirs]

@@ -1,7 +1,7 @@
 """A language model prepared for one time step after the other, as sampling needs it.
 
 What does not change from step to step is computed once: the table of the input's rows, and the
-recurrent weights' layout. A step allocates next to nothing.
+recurrent weights' layout. A step of a cell that has a kernel allocates next to nothing.
 """
 
 from __future__ import annotations
@@ -9,22 +9,35 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array, Arrays
-from charnn.models.language_model import LanguageModel, layer_name
-from charnn.nn.cell import RecurrentWeights, States
-from charnn.nn.products import ALL_GATES, weights_for
+from charnn.models.language_model import LanguageModel
+from charnn.nn.buffers import Buffers
+from charnn.nn.kernels.kernel import Kernel, RecurrentWeights, States
+from charnn.nn.kernels.readable import kernel_of
+from charnn.nn.products import weights_for
 
 
-class SeparateWeights(RecurrentWeights):
-    """The weights of a layer over another one: `begin` takes its input, the cell adds `h W_hh`.
+class FirstLayer:
+    """The layer that reads symbols: a table has what each symbol contributes to `a` (G, B, H)."""
 
-    The pre-activations lie in `a` (G, B, H).
-    """
+    def __init__(self, table: Array, weights: Arrays, kernel: Kernel, a: Array) -> None:
+        b_h = weights.get("b_h")
+        self._table = table if b_h is None else table + b_h[:, None]
+        self._a = a
+        self.recurrent = kernel.weights(weights, a.shape[1], Buffers())
 
-    def __init__(self, weights: Arrays, a: Array) -> None:
-        batch_size = a.shape[1]
-        super().__init__(weights, batch_size)
-        self._multiply = weights_for(weights["W_xh"], batch_size).product(a)
-        self._a, self._b_h = a, weights["b_h"][:, None]
+    def begin(self, ids: Array) -> None:
+        """`a = x W_xh + b_h`: ids (B,)."""
+        self._table.take(ids, axis=1, out=self._a, mode="clip")
+
+
+class UpperLayer:
+    """A layer over another one: `begin` computes its input's share of `a` (G, B, H)."""
+
+    def __init__(self, weights: Arrays, kernel: Kernel, a: Array) -> None:
+        batch_size, b_h = a.shape[1], weights.get("b_h")
+        self._multiply = weights_for(weights["W_xh"], batch_size, Buffers()).product(a)
+        self._a, self._b_h = a, 0 if b_h is None else b_h[:, None]
+        self.recurrent = kernel.weights(weights, batch_size, Buffers())
 
     def begin(self, x: Array) -> None:
         """`a = x W_xh + b_h`: x (B, D)."""
@@ -33,25 +46,35 @@ class SeparateWeights(RecurrentWeights):
 
 
 class JoinedWeights(RecurrentWeights):
-    """The same with one product, `[x h] [W_xh; W_hh]`, for cells that just add `h W_hh`."""
+    """Weights for one product, `[x h] [W_xh; W_hh]`, instead of two.
+
+    They fulfil `complete` alone, and are for kernels that need nothing else.
+    """
+
+    def __init__(self, weights: Arrays, batch_size: int) -> None:
+        joined = np.concatenate([weights["W_xh"], weights["W_hh"]], axis=1)
+        super().__init__({"W_hh": joined}, batch_size, Buffers())
+        self._x_h = np.empty((batch_size, joined.shape[1]), joined.dtype)
+        self.x, self._h = np.split(self._x_h, [weights["W_xh"].shape[1]], axis=1)
+
+    def complete(self, a: Array, h: Array) -> None:
+        """Add what a (G, B, H) still lacks: `x W_xh + h W_hh`, with the input `x` (B, D) set."""
+        self._h[...] = h
+        a += self.product(self._x_h)
+
+
+class JoinedLayer:
+    """An upper layer whose input and state are multiplied at once."""
 
     def __init__(self, weights: Arrays, a: Array) -> None:
-        batch_size = a.shape[1]
-        joined = np.concatenate([weights["W_xh"], weights["W_hh"]], axis=1)
-        super().__init__({"W_hh": joined}, batch_size)
-        self._a, self._b_h = a, weights["b_h"][:, None]
-        self._x_h = np.empty((batch_size, joined.shape[1]), joined.dtype)
-        self._x, self._h = np.split(self._x_h, [weights["W_xh"].shape[1]], axis=1)
+        b_h = weights.get("b_h")
+        self._a, self._b_h = a, 0 if b_h is None else b_h[:, None]
+        self.recurrent = JoinedWeights(weights, a.shape[1])
 
     def begin(self, x: Array) -> None:
-        """`a = b_h`, and x is multiplied together with h: x (B, D)."""
-        self._x[...] = x
+        """`a = b_h`; the rest comes with the state: x (B, D)."""
+        self.recurrent.x[...] = x
         self._a[...] = self._b_h
-
-    def product(self, h: Array, gates: slice = ALL_GATES) -> Array:
-        """`x W_xh + h W_hh`: h (B, H), returns (G, B, H)."""
-        self._h[...] = h
-        return super().product(self._x_h, gates)
 
 
 class Stepper:
@@ -59,24 +82,25 @@ class Stepper:
 
     def __init__(self, model: LanguageModel, batch_size: int) -> None:
         """Begin at zero states."""
-        self._model, self._cell = model, model.cell
-        B, H, G = batch_size, model.config.hidden_size, len(model.cell.gates)
-        dtype = model.parameters.flat.dtype
-        numbers = range(1, model.config.num_layers + 1)
-        first, *others = (model.parameters.group(layer_name(number)) for number in numbers)
-        rows = first["W_xh"]
-        if "E" in model.parameters:
-            rows = model.parameters["E"] @ rows
-        self._table = rows + first["b_h"][:, None]
-        self._first = RecurrentWeights(first, B)
-        upper = JoinedWeights if self._cell.joinable else SeparateWeights
-        self._a = np.empty((G, B, H), dtype)
-        self._others = [upper(weights, self._a) for weights in others]
-        self._gates = self._cell.views(self._a)
-        self._memory = tuple(np.empty((B, H), dtype) for _ in self._cell.memory)
+        stack, parameters = model.stack, model.parameters
+        self._kernel = kernel_of(stack.cell)
+        B, H, G = batch_size, stack.hidden_size, len(stack.cell.gates)
+        dtype = parameters.flat.dtype
+        self._a = a = np.empty((G, B, H), dtype)
+        first, *upper = (parameters.group(layer) for layer in stack.layers)
+        table = stack.input.table(parameters, first["W_xh"])
+        self._first = FirstLayer(table, first, self._kernel, a)
+        self._upper = [
+            JoinedLayer(weights, a)
+            if self._kernel.completes
+            else UpperLayer(weights, self._kernel, a)
+            for weights in upper
+        ]
+        self._gates = self._kernel.views(a)
+        self._memory = self._kernel.step_memory((B, H), dtype)
         self.states = model.zero_states(B)
         self._spare = model.zero_states(B)
-        self._logits = np.empty((B, model.vocab_size), dtype)
+        self._logits = model.head.prepared(parameters, B)
 
     def read(self, ids: Array) -> Array:
         """Read a window of symbols, (T, B) with T >= 1; return the last logits, (B, V)."""
@@ -85,20 +109,18 @@ class Stepper:
         return logits
 
     def step(self, ids: Array) -> Array:
-        """Read one symbol of each text, (B,); the logits (B, V) are good until the next step."""
-        self._table.take(ids, axis=1, out=self._a, mode="clip")
-        h = self._advance(0, self._first)
-        for number, weights in enumerate(self._others, 1):
-            weights.begin(h)
-            h = self._advance(number, weights)
-        np.matmul(h, self._model.parameters["W_hy"], out=self._logits)
-        self._logits += self._model.parameters["b_y"]
-        return self._logits
+        """Read one symbol of each text, (B,); the logits (B, V) are valid until the next step."""
+        self._first.begin(ids)
+        h = self._advance(0, self._first.recurrent)
+        for number, layer in enumerate(self._upper, 1):
+            layer.begin(h)
+            h = self._advance(number, layer.recurrent)
+        return self._logits(h)
 
     def _advance(self, number: int, weights: RecurrentWeights) -> Array:
         """Make one layer's step and return its h."""
         before: States = self.states[number]
         after: States = self._spare[number]
-        self._cell.step(self._gates, before, after, self._memory, weights)
+        self._kernel.step(self._gates, before, after, self._memory, weights)
         self.states[number], self._spare[number] = after, before
         return after[0]

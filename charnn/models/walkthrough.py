@@ -16,6 +16,7 @@ from charnn.config import ModelConfig, WalkthroughConfig
 from charnn.errors import InputError
 from charnn.models.language_model import LanguageModel
 from charnn.nn.losses import softmax
+from charnn.text.batches import Batch
 
 LEARNING_RATE = 0.1
 OUTPUT_SCALE = 0.05  # of the initial output weights, so that the story begins at even odds
@@ -117,7 +118,8 @@ class Walkthrough:
     def backward(self) -> tuple[float, dict[str, Array]]:
         """Return the summed loss and its gradient by every parameter, over all time steps."""
         T = len(self.inputs)
-        loss, _, backward = self.model.loss(self.inputs, self.targets, self.model.zero_states(1))
+        batch = Batch(self.inputs, self.targets)
+        loss, _, backward = self.model.loss(batch, self.model.zero_states(1))
         gradients = self.model.parameters.zeros_like()
         backward(gradients)
         gradients.flat[:] *= T  # of the sum instead of the mean

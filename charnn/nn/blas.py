@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
@@ -17,21 +18,28 @@ class _Limit:
         self._users = 0
         self._limits: Any = None
 
-    def enter(self) -> None:
+    def acquire(self) -> None:
         """Set the limit if there is none yet."""
-        from threadpoolctl import threadpool_limits
-
         with self._lock:
             if self._users == 0:
-                self._limits = threadpool_limits(1, user_api="blas")
+                self._limits = _libraries().limit(limits=1, user_api="blas")
             self._users += 1
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Restore what was before if nobody needs the limit any more."""
         with self._lock:
             self._users -= 1
             if self._users == 0:
                 self._limits.restore_original_limits()
+
+
+@cache
+def _libraries() -> Any:
+    """Return the process's libraries; finding them takes a thousand times as long as a limit."""
+    import_module("numpy")  # which loads its BLAS
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 _LIMIT = _Limit()
@@ -44,9 +52,7 @@ def has_small_kernel() -> bool:
 
     OpenBLAS has one for processors with AVX-512 (its pull request 3335).
     """
-    from threadpoolctl import threadpool_info
-
-    return any(library.get("architecture") in SMALL_KERNELS for library in threadpool_info())
+    return any(library.get("architecture") in SMALL_KERNELS for library in _libraries().info())
 
 
 @contextmanager
@@ -60,8 +66,8 @@ def single_thread() -> Iterator[None]:
     Blocks may overlap in any order, as those of generators and threads do: the first to begin sets
     the limit, and the last to end restores what was before.
     """
-    _LIMIT.enter()
+    _LIMIT.acquire()
     try:
         yield
     finally:
-        _LIMIT.leave()
+        _LIMIT.release()

@@ -24,18 +24,41 @@ LEAST_HUGE = 1 << 22  # bytes of an array in huge pages
 ALIGNMENT = 64  # bytes, a cache line
 
 
+class HugePages:
+    """Memory from which all scopes of some buffers take their arrays."""
+
+    def __init__(self) -> None:
+        self._free: Bytes = np.empty(0, np.uint8)
+
+    def take(self, size: int) -> Bytes:
+        """Return `size` bytes, out of what is left of the last huge pages or of new ones."""
+        aligned = -(-size // ALIGNMENT) * ALIGNMENT
+        if aligned > self._free.size:
+            self._free = huge_pages(aligned)
+        taken, self._free = self._free[:size], self._free[aligned:]
+        return taken
+
+
 class Buffers:
     """Named scratch arrays that outlive one call, so that a training loop allocates once.
 
-    Whoever asks for a name again gets the same memory: what a function returned out of its buffers
-    is good until the function is called with the same buffers again.
+    A scope has one owner, which knows every name in it; `child` is a scope for somebody else. The
+    owner who asks for a name again gets the same memory: what a function returned out of its
+    buffers is valid until the function is called with the same buffers again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pages: HugePages | None = None) -> None:
+        self._pages = pages or HugePages()
+        self._children: dict[str, Buffers] = {}
         self._memory: dict[tuple[str, np.dtype[Any]], Array] = {}
         self._arrays: dict[tuple[str, np.dtype[Any], Shape], Array] = {}
         self._made: dict[str, tuple[tuple[Array, ...], Any]] = {}
-        self._free: Bytes = np.empty(0, np.uint8)
+
+    def child(self, name: str) -> Buffers:
+        """Return the scope of this name, whose arrays are its own."""
+        if name not in self._children:
+            self._children[name] = Buffers(self._pages)
+        return self._children[name]
 
     def array(self, name: str, shape: Shape, dtype: npt.DTypeLike) -> Array:
         """Return a contiguous array of `shape`, its contents undefined."""
@@ -46,7 +69,7 @@ class Buffers:
         size = math.prod(shape)
         memory = self._memory.get((name, kind))
         if memory is None or memory.size < size:
-            memory = self._memory[name, kind] = self._take(size * kind.itemsize).view(kind)
+            memory = self._memory[name, kind] = self._pages.take(size * kind.itemsize).view(kind)
             self._arrays = {
                 key: kept for key, kept in self._arrays.items() if key[:2] != (name, kind)
             }
@@ -68,14 +91,6 @@ class Buffers:
         copy = self.array(name, x.shape, x.dtype)
         copy[...] = x
         return copy
-
-    def _take(self, size: int) -> Bytes:
-        """Return `size` bytes, out of what is left of the last huge pages or of new ones."""
-        aligned = -(-size // ALIGNMENT) * ALIGNMENT
-        if aligned > self._free.size:
-            self._free = huge_pages(aligned)
-        taken, self._free = self._free[:size], self._free[aligned:]
-        return taken
 
 
 def huge_pages(size: int) -> Bytes:

@@ -30,19 +30,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from charnn.arrays import Array, Arrays, Shape
-from charnn.nn.cell import (
-    Cell,
-    RecurrentWeights,
-    States,
-    Views,
-    outer_products,
-    sigmoid_,
-    sigmoid_derivative,
-    tanh_derivative,
-)
+from charnn.arrays import Array
+from charnn.nn.activations import sigmoid
+from charnn.nn.cell import Cell, Peer, Starts, StepBackward, StepWeights
+from charnn.nn.initializers import zeros
+from charnn.nn.kernels.gru import RZ, N, ResetAfter, ResetBefore
+from charnn.nn.kernels.kernel import Kernel, States
+from charnn.nn.parameters import Axis, ParameterSpec
 
-RZ, N = slice(0, 2), slice(2, 3)
 GATES = "r, z = sigma(x_t W_x{r,z} + h_{t-1} W_h{r,z} + b_{r,z})"
 STATE = "h_t = (1 - z) h_{t-1} + z n"
 
@@ -50,6 +45,7 @@ STATE = "h_t = (1 - z) h_{t-1} + z n"
 class GRU(Cell):
     """Reset and update gates around a candidate n; the reset gate acts before the product."""
 
+    title = "GRU (reset before)"
     gates = ("r", "z", "n")
     equations: ClassVar[tuple[str, ...]] = (
         GATES,
@@ -57,153 +53,74 @@ class GRU(Cell):
         STATE,
     )
     symbol_gain = 3.0  # the LSTM's value; not tuned for the GRU
-    memory: ClassVar[tuple[str, ...]] = ("reset_h",)
-    joinable = False  # the reset gate acts between h and the candidate
+    kernel: ClassVar[Kernel | None] = ResetBefore()
+    peer = Peer("GRU", gates=("r", "z", "n"), negated=("z",))
 
     @classmethod
     def forms(cls) -> dict[str, Cell]:
         """Return both forms by the option `gru_reset`."""
         return {"before": GRU(), "after": GRUResetAfter()}
 
-    def __str__(self) -> str:
-        return "GRU (reset before)"
-
-    def views(self, a: Array) -> Views:
-        """Return the whole, (r, z), and each gate: see `Cell.views`."""
-        return a, a[RZ], *a
-
-    def step(
-        self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
-    ) -> None:
+    def step(self, a: Array, previous: States, W: StepWeights) -> tuple[States, StepBackward]:
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
-        (h,) = states
-        (reset_h,) = memory
-        _, sigmoids, r, z, n = a
-        sigmoids += W.product(h_prev, RZ)
-        sigmoid_(sigmoids)
-        np.multiply(r, h_prev, out=reset_h)
-        n += W.product(reset_h, N)[0]
-        np.tanh(n, out=n)
-        interpolate(h_prev, z, n, out=h)
+        u, backward_u = W.multiply(h_prev, RZ)
+        r, z = sigmoid(a[RZ] + u)
+        q = r * h_prev
+        v, backward_v = W.multiply(q, N)
+        (n,) = np.tanh(a[N] + v)
+        h = (1 - z) * h_prev + z * n
 
-    def local_gradients(
-        self, a: Array, previous: States, states: States, memory: States, local: Array
-    ) -> None:
-        """Derivatives in the module's equations; that of h_{t-1} by h_t, 1 - z, replaces z."""
-        (h_prev,) = previous
-        update_derivatives(a, h_prev, local)
-        local[0] *= h_prev
+        def backward(d_states: States) -> tuple[Array, States]:
+            (dh,) = d_states
+            da_n = dh * z * (1 - n**2)
+            da_z = dh * (n - h_prev) * z * (1 - z)
+            dq = backward_v(da_n[None])
+            da_r = dq * h_prev * r * (1 - r)
+            da = np.stack([da_r, da_z, da_n])
+            return da, (dh * (1 - z) + dq * r + backward_u(da[RZ]),)
 
-    def step_backward(
-        self, d_states: States, a: Views, memory: States, da: Views, W: RecurrentWeights
-    ) -> States:
-        """One step's gradient: see the module's equations and `Cell.step_backward`."""
-        (dh,) = d_states
-        _, _, r, keep, _ = a
-        _, d_rz, d_r, d_z, d_n = da
-        d_z *= dh
-        d_n *= dh
-        dh *= keep
-        dq = W.product_transposed(d_n[None], N)
-        d_r *= dq
-        dq *= r
-        dh += dq
-        dh += W.product_transposed(d_rz, RZ)
-        return (dh,)
-
-    def recurrent_gradients(
-        self, h_prev: Array, da: Array, memory: States, gradients: Arrays
-    ) -> None:
-        """Like `Cell.recurrent_gradients`; what n's weights multiplied is r h_{t-1}."""
-        (reset_h,) = memory
-        outer_products(h_prev, da[RZ], out=gradients["W_hh"][RZ])
-        outer_products(reset_h, da[N], out=gradients["W_hh"][N])
+        return (h,), backward
 
 
 class GRUResetAfter(GRU):
     """The second form: the reset gate acts on the product, which has a bias `b_hn` (H,)."""
 
+    title = "GRU (reset after)"
     equations = (
         GATES,
         "m = h_{t-1} W_hn + b_hn",
         "n = tanh(x_t W_xn + b_n + r m)",
         STATE,
     )
-    memory = ("m", "dm")
+    kernel = ResetAfter()
 
-    def __str__(self) -> str:
-        return "GRU (reset after)"
+    def parameters(
+        self, inputs: Axis, hidden: int, starts: Starts | None = None
+    ) -> dict[str, ParameterSpec]:
+        """Return the parameters of the first form, and `b_hn`."""
+        inside = ParameterSpec(
+            (Axis("H", hidden),), zeros, "bias inside the reset gate", decays=False
+        )
+        return super().parameters(inputs, hidden, starts) | {"b_hn": inside}
 
-    def shapes(self, inputs: int, hidden: int) -> dict[str, Shape]:
-        """Return the shapes of the first form, and `b_hn`."""
-        return super().shapes(inputs, hidden) | {"b_hn": (hidden,)}
-
-    def step(
-        self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
-    ) -> None:
+    def step(self, a: Array, previous: States, W: StepWeights) -> tuple[States, StepBackward]:
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
-        (h,) = states
-        m, _ = memory
-        recurrent = W.product(h_prev)
-        _, sigmoids, r, z, n = a
-        sigmoids += recurrent[RZ]
-        sigmoid_(sigmoids)
-        np.add(recurrent[2], W.weights["b_hn"], out=m)
-        n += r * m
-        np.tanh(n, out=n)
-        interpolate(h_prev, z, n, out=h)
+        u, backward_u = W.multiply(h_prev)
+        r, z = sigmoid(a[RZ] + u[RZ])
+        m = u[2] + W["b_hn"]
+        n = np.tanh(a[2] + r * m)
+        h = (1 - z) * h_prev + z * n
 
-    def local_gradients(
-        self, a: Array, previous: States, states: States, memory: States, local: Array
-    ) -> None:
-        """Derivatives in the module's equations; 1 - z replaces z, and dm's has its place."""
-        (h_prev,) = previous
-        m, dm_local = memory
-        update_derivatives(a, h_prev, local)
-        local[0] *= m
-        local[0] *= local[2]
-        np.multiply(local[2], a[:, 0], out=dm_local)
+        def backward(d_states: States) -> tuple[Array, States]:
+            (dh,) = d_states
+            da_n = dh * z * (1 - n**2)
+            da_z = dh * (n - h_prev) * z * (1 - z)
+            da_r = da_n * m * r * (1 - r)
+            dm = da_n * r
+            W.add_gradient("b_hn", dm.sum(axis=0))
+            du = np.stack([da_r, da_z, dm])
+            return np.stack([da_r, da_z, da_n]), (dh * (1 - z) + backward_u(du),)
 
-    def step_backward(
-        self, d_states: States, a: Views, memory: States, da: Views, W: RecurrentWeights
-    ) -> States:
-        """One step's gradient: see the module's equations and `Cell.step_backward`."""
-        (dh,) = d_states
-        _, dm = memory
-        _, _, _, keep, _ = a
-        d_gates, d_rz, *_ = da
-        d_gates *= dh
-        dm *= dh
-        dh *= keep
-        dh += W.product_transposed(d_rz, RZ)
-        dh += W.product_transposed(dm[None], N)
-        return (dh,)
-
-    def recurrent_gradients(
-        self, h_prev: Array, da: Array, memory: States, gradients: Arrays
-    ) -> None:
-        """Like `Cell.recurrent_gradients`; n's recurrent share has the gradient dm, not da_n."""
-        _, dm = memory
-        outer_products(h_prev, da[RZ], out=gradients["W_hh"][RZ])
-        outer_products(h_prev, dm[None], out=gradients["W_hh"][N])
-        np.sum(dm, axis=(0, 1), out=gradients["b_hn"])
-
-
-def interpolate(h_prev: Array, z: Array, n: Array, out: Array) -> None:
-    """`h = (1 - z) h_prev + z n`, written as `h_prev + z (n - h_prev)`."""
-    np.subtract(n, h_prev, out=out)
-    out *= z
-    out += h_prev
-
-
-def update_derivatives(a: Array, h_prev: Array, local: Array) -> None:
-    """Fill what both forms share: da_z's and da_n's derivatives, r (1 - r), and 1 - z over z."""
-    gates = a.swapaxes(0, 1)
-    _, z, n = gates
-    sigmoid_derivative(gates[RZ], out=local[RZ])
-    local[1] *= n - h_prev
-    tanh_derivative(n, out=local[2])
-    local[2] *= z
-    np.subtract(1, z, out=z)
+        return (h,), backward

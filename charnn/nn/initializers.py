@@ -1,10 +1,14 @@
-"""How parameters start."""
+"""How parameters start: functions `(out, random)` that fill an array."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from charnn.arrays import Array
+from charnn.nn.parameters import Start
 
 
 def glorot(out: Array, random: np.random.Generator, gain: float = 1.0) -> None:
@@ -26,3 +30,30 @@ def orthogonal(out: Array, random: np.random.Generator) -> None:
 def gaussian(out: Array, random: np.random.Generator) -> None:
     """Fill with the standard normal distribution, as embeddings start."""
     out[...] = random.standard_normal(out.shape)
+
+
+def zeros(out: Array, random: np.random.Generator) -> None:  # noqa: ARG001
+    """Fill with zeros, as most biases start."""
+    out[...] = 0
+
+
+def ones(out: Array, random: np.random.Generator) -> None:  # noqa: ARG001
+    """Fill with ones, as gains start."""
+    out[...] = 1
+
+
+def scaled_glorot(gain: float) -> Start:
+    """Return `glorot` with a gain."""
+    return partial(glorot, gain=gain)
+
+
+def by_gate(values: Sequence[float]) -> Start:
+    """Return a start for `(G, H)` that gives all units of a gate the gate's value."""
+
+    def start(out: Array, random: np.random.Generator) -> None:  # noqa: ARG001
+        out.T[...] = values
+
+    return start
+
+
+RECURRENT: dict[str, Start] = {"orthogonal": orthogonal, "glorot": glorot}

@@ -1,7 +1,11 @@
 """The layers around the recurrent ones: input, dropout, output.
 
-The input's share of the pre-activations is `a = x W_xh + b_h`, shape (T, G, B, H). For a one-hot x
-the product is a row of `W_xh`, and the gradient of `W_xh` is a sum of rows of `da`.
+The input's share of the pre-activations is `a = x W_xh + b_h`, shape (T, G, B, H); a cell that adds
+its bias elsewhere has no `b_h`. For a one-hot x the product is a row of `W_xh`, and the gradient of
+`W_xh` is a sum of rows of `da`.
+
+`buffers` are the scope of one layer, valid until its next forward pass; `scratch` is valid for one
+call only, so that layers which run one after the other can share it.
 """
 
 from __future__ import annotations
@@ -13,50 +17,39 @@ import numpy as np
 
 from charnn.arrays import Array, Arrays
 from charnn.nn.buffers import Buffers
-from charnn.nn.cell import outer_products
-from charnn.nn.products import BlockedWeights, worth_blocks
+from charnn.nn.parameters import Gradients
+from charnn.nn.products import BlockedWeights, outer_products, worth_blocks
+from charnn.nn.single_use import single_use
 
-AffineBackward: TypeAlias = Callable[[Array, Array, Array], Array]
-InputBackward: TypeAlias = Callable[[Array, Arrays], None]
-DenseBackward: TypeAlias = Callable[[Array, Arrays], Array]
-
-
-def project_ids(
-    ids: Array, weights: Arrays, buffers: Buffers, name: str = ""
-) -> tuple[Array, InputBackward]:
-    """Symbols' share of the pre-activations: ids (T, B) -> a (T, G, B, H).
-
-    Symbols are embedded where `weights` has an `E` (V, D), and one-hot vectors otherwise.
-    """
-    W_xh, b_h = weights["W_xh"], weights["b_h"]
-    if "E" not in weights:
-        return project_one_hot(ids, W_xh, b_h, buffers, name)
-    x, backward_embed = embed(ids, weights["E"])
-    a, backward_project = project(x, W_xh, b_h, buffers, name)
-
-    def backward(da: Array, gradients: Arrays) -> None:
-        backward_embed(backward_project(da, gradients), gradients)
-
-    return a, backward
+AffineBackward: TypeAlias = Callable[[Array, Gradients], Array]
+InputBackward: TypeAlias = Callable[[Array, Gradients], None]
+DenseBackward: TypeAlias = Callable[[Array, Gradients], Array]
 
 
-def project_one_hot(
-    ids: Array, W_xh: Array, b_h: Array, buffers: Buffers, name: str = ""
-) -> tuple[Array, InputBackward]:
+def project_one_hot(ids: Array, weights: Arrays, buffers: Buffers) -> tuple[Array, InputBackward]:
     """One-hot input times `W_xh` (G, V, H): ids (T, B) -> a (T, G, B, H).
 
     A one-hot vector picks a row, so the bias is added to the table of rows once.
     """
+    W_xh, b_h = weights["W_xh"], weights.get("b_h")
     T, B = ids.shape
     G, _, H = W_xh.shape
-    table = np.add(W_xh, b_h[:, None], out=buffers.array(f"{name}table", W_xh.shape, W_xh.dtype))
-    a = buffers.array(f"{name}a", (T, G, B, H), W_xh.dtype)
+    table = W_xh
+    if b_h is not None:
+        table = np.add(W_xh, b_h[:, None], out=buffers.array("table", W_xh.shape, W_xh.dtype))
+    a = buffers.array("a", (T, G, B, H), W_xh.dtype)
     for t in range(T):
         table.take(ids[t], axis=1, out=a[t], mode="clip")
 
-    def backward(da: Array, gradients: Arrays) -> None:
-        sums_by_symbol(ids, da.reshape(G, ids.size, H), out=gradients["W_xh"])
-        np.sum(gradients["W_xh"], axis=1, out=gradients["b_h"])  # every row of da is in one sum
+    def backward(da: Array, gradients: Gradients) -> None:
+        rows = da.reshape(G, ids.size, H)
+
+        def write(sums: Array) -> None:
+            sums_by_symbol(ids, rows, out=sums)
+            if b_h is not None:  # every row of da is in one of the sums
+                gradients.add("b_h", lambda out: np.sum(sums, axis=1, out=out))
+
+        gradients.add("W_xh", write)
 
     return a, backward
 
@@ -64,8 +57,9 @@ def project_one_hot(
 def embed(ids: Array, E: Array) -> tuple[Array, InputBackward]:
     """Look up embeddings: ids (T, B), E (V, D) -> x (T, B, D)."""
 
-    def backward(dx: Array, gradients: Arrays) -> None:
-        sums_by_symbol(ids, dx.reshape(1, ids.size, -1), out=gradients["E"][None])
+    def backward(dx: Array, gradients: Gradients) -> None:
+        rows = dx.reshape(1, ids.size, -1)
+        gradients.add("E", lambda out: sums_by_symbol(ids, rows, out=out[None]))
 
     return E[ids], backward
 
@@ -83,31 +77,33 @@ def sums_by_symbol(ids: Array, da: Array, out: Array) -> None:
 
 
 def project(
-    x: Array, W_xh: Array, b_h: Array, buffers: Buffers, name: str = ""
+    x: Array, weights: Arrays, buffers: Buffers, scratch: Buffers
 ) -> tuple[Array, DenseBackward]:
     """Dense input times `W_xh` (G, D, H): x (T, B, D) -> a (T, G, B, H).
 
     The product is cut into blocks where that is faster, or else one over all steps for each gate.
     """
+    W_xh, b_h = weights["W_xh"], weights.get("b_h")
     T, B, D = x.shape
     G, _, H = W_xh.shape
-    a = buffers.array(f"{name}a", (T, G, B, H), x.dtype)
+    a = buffers.array("a", (T, G, B, H), x.dtype)
     if worth_blocks(W_xh, B):
-        BlockedWeights(W_xh, B, buffers, f"{name}W_xh ").product_over_time(x, a)
-        for a_t in a:
-            a_t += b_h[:, None]
+        BlockedWeights(W_xh, B, buffers.child("W_xh")).product_over_time(x, a)
+        if b_h is not None:
+            for a_t in a:
+                a_t += b_h[:, None]
     else:
-        product = buffers.array("da", (G, T, B, H), x.dtype)  # in use in the backward pass only
+        product = scratch.array("product", (G, T, B, H), x.dtype)
         np.matmul(x.reshape(T * B, D), W_xh, out=product.reshape(G, T * B, H))
-        np.add(product.swapaxes(0, 1), b_h[:, None], out=a)
+        np.add(product.swapaxes(0, 1), 0 if b_h is None else b_h[:, None], out=a)
 
-    def backward(da: Array, gradients: Arrays) -> Array:
-        outer_products(x, da, out=gradients["W_xh"])
+    def backward(da: Array, gradients: Gradients) -> Array:
+        gradients.add("W_xh", lambda out: outer_products(x, da, out=out))
         rows = da.reshape(G, T * B, H)
-        np.matmul(np.ones(T * B, da.dtype), rows, out=gradients["b_h"])  # the sum over the rows
-        dx, share = (
-            buffers.array(f"{name}{what}", (T * B, D), x.dtype) for what in ("dx", "dx of a gate")
-        )
+        if b_h is not None:  # the sum over the rows
+            gradients.add("b_h", lambda out: np.matmul(np.ones(T * B, da.dtype), rows, out=out))
+        dx = buffers.array("dx", (T * B, D), x.dtype)
+        share = scratch.array("dx of a gate", (T * B, D), x.dtype)
         for gate in range(G):
             np.matmul(rows[gate], W_xh[gate].T, out=share if gate else dx)
             if gate:
@@ -118,40 +114,40 @@ def project(
 
 
 def dropout(
-    x: Array, rate: float, random: np.random.Generator, buffers: Buffers, name: str = ""
+    x: Array, rate: float, random: np.random.Generator, buffers: Buffers
 ) -> tuple[Array, Callable[[Array], Array]]:
     """Inverted dropout (Srivastava et al., 2014): x * mask / (1 - rate), and the gradient of x.
 
-    The mask compares 16 random bits with the rate, so the rate is met to 1 / 65,536.
+    The mask compares 16 random bits with the rate, so the rate is met to 1 / 65,536. The gradient
+    can be computed once.
     """
     threshold = min(round(rate * 65_536), 65_535)
     bits = random.integers(0, 65_536, x.shape, np.uint16)
-    mask = buffers.array(f"{name}mask", x.shape, x.dtype)
+    mask = buffers.array("mask", x.shape, x.dtype)
     np.multiply(bits >= threshold, x.dtype.type(65_536 / (65_536 - threshold)), out=mask)
-    out = np.multiply(x, mask, out=buffers.array(f"{name}dropped", x.shape, x.dtype))
+    out = np.multiply(x, mask, out=buffers.array("dropped", x.shape, x.dtype))
 
+    @single_use
     def backward(d_out: Array) -> Array:
         return np.multiply(d_out, mask, out=mask)
 
     return out, backward
 
 
-def affine(
-    x: Array, W: Array, b: Array, buffers: Buffers | None = None
-) -> tuple[Array, AffineBackward]:
-    """`y = x W + b`: x (N, H), W (H, V), b (V,) -> y (N, V).
+def affine(x: Array, weights: Arrays, buffers: Buffers) -> tuple[Array, AffineBackward]:
+    """`y = x W_hy + b_y`: x (N, H), W_hy (H, V), b_y (V,) -> y (N, V).
 
-    `backward(dy, dW, db)` fills in the gradients of W and b and returns that of x.
+    `backward(dy, gradients)` adds the gradients of W_hy and b_y and returns that of x.
     """
-    memory = buffers or Buffers()
-    y: Array = np.matmul(x, W, out=memory.array("y", (len(x), W.shape[1]), x.dtype))
+    W, b = weights["W_hy"], weights["b_y"]
+    y: Array = np.matmul(x, W, out=buffers.array("y", (len(x), W.shape[1]), x.dtype))
     y += b
 
-    def backward(dy: Array, dW: Array, db: Array) -> Array:
-        np.matmul(x.T, dy, out=dW)
-        np.sum(dy, axis=0, out=db)
-        transposed = memory.contiguous("W^T", W.T)
-        dx: Array = np.matmul(dy, transposed, out=memory.array("dx", x.shape, x.dtype))
+    def backward(dy: Array, gradients: Gradients) -> Array:
+        gradients.add("W_hy", lambda out: np.matmul(x.T, dy, out=out))
+        gradients.add("b_y", lambda out: np.sum(dy, axis=0, out=out))
+        transposed = buffers.contiguous("W^T", W.T)
+        dx: Array = np.matmul(dy, transposed, out=buffers.array("dx", x.shape, x.dtype))
         return dx
 
     return y, backward

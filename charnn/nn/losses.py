@@ -12,8 +12,9 @@ from typing import TypeAlias
 import numpy as np
 
 from charnn.arrays import Array
+from charnn.nn.single_use import single_use
 
-LossBackward: TypeAlias = Callable[[float], Array]
+LossBackward: TypeAlias = Callable[["float | Array"], Array]
 
 
 def softmax(logits: Array) -> Array:
@@ -26,8 +27,8 @@ def softmax(logits: Array) -> Array:
 def cross_entropy(logits: Array, targets: Array) -> tuple[Array, LossBackward]:
     """Loss of each row: logits (N, V), which is overwritten; targets (N,) -> losses (N,) in nats.
 
-    `backward(scale)` returns the gradient of `scale * losses.sum()` by the logits, (N, V), in the
-    same memory, so it can be called once.
+    `backward(scale)` returns the gradient of `(scale * losses).sum()` by the logits, (N, V), for a
+    number or a vector (N,), in the same memory; it can be called once.
     """
     rows = np.arange(len(targets))
     logits -= logits.max(axis=1, keepdims=True)
@@ -36,8 +37,10 @@ def cross_entropy(logits: Array, targets: Array) -> tuple[Array, LossBackward]:
     total = y.sum(axis=1, keepdims=True)
     losses += np.log(total[:, 0])
 
-    def backward(scale: float) -> Array:
-        d_logits: Array = np.multiply(y, scale / total, out=y)
+    @single_use
+    def backward(scale: float | Array) -> Array:
+        by_row = scale[:, None] if isinstance(scale, np.ndarray) else scale
+        d_logits: Array = np.multiply(y, by_row / total, out=y)
         d_logits[rows, targets] -= scale
         return d_logits
 

@@ -22,20 +22,16 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.nn.cell import (
-    Cell,
-    RecurrentWeights,
-    States,
-    Views,
-    sigmoid_,
-    sigmoid_derivative,
-    tanh_derivative,
-)
+from charnn.nn.activations import sigmoid
+from charnn.nn.cell import Cell, Peer, Starts, StepBackward, StepWeights
+from charnn.nn.kernels.kernel import States
+from charnn.nn.kernels.lstm import LSTMKernel
 
 
 class LSTM(Cell):
     """Input, forget and output gates around a cell state c; no peepholes."""
 
+    title = "LSTM"
     gates = ("i", "f", "o", "g")
     equations = (
         "i, f, o = sigma(x_t W_x{i,f,o} + h_{t-1} W_h{i,f,o} + b_{i,f,o})",
@@ -45,63 +41,31 @@ class LSTM(Cell):
     )
     states = ("h", "c")
     symbol_gain = 3.0  # gates half open shrink h: with 1, the first 750 updates learn slower
-    memory = ("tanh_c",)
+    kernel = LSTMKernel()
+    peer = Peer("LSTM", gates=("i", "f", "g", "o"))
 
-    def initial_bias(self, gate: str, forget_bias: float) -> float:
+    def initial_bias(self, gate: str, starts: Starts) -> float:
         """Return `forget_bias` for the forget gate, so that it begins by remembering."""
-        return forget_bias if gate == "f" else 0.0
+        return starts.forget_bias if gate == "f" else 0.0
 
-    def views(self, a: Array) -> Views:
-        """Return the whole, (i, f, o), and each gate: see `Cell.views`."""
-        return a, a[:3], *a
-
-    def step(
-        self, a: Views, previous: States, states: States, memory: States, W: RecurrentWeights
-    ) -> None:
+    def step(self, a: Array, previous: States, W: StepWeights) -> tuple[States, StepBackward]:
         """One step: see the module's equations and `Cell.step`."""
         h_prev, c_prev = previous
-        h, c = states
-        (tanh_c,) = memory
-        gates, sigmoids, i, f, o, g = a
-        gates += W.product(h_prev)
-        sigmoid_(sigmoids)
-        np.tanh(g, out=g)
-        i_g = np.multiply(i, g, out=tanh_c)
-        np.multiply(f, c_prev, out=c)
-        c += i_g
-        np.tanh(c, out=tanh_c)
-        np.multiply(o, tanh_c, out=h)
+        u, backward_u = W.multiply(h_prev)
+        a_i, a_f, a_o, a_g = a + u
+        i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
+        c = f * c_prev + i * g
+        tanh_c = np.tanh(c)
+        h = o * tanh_c
 
-    def local_gradients(
-        self, a: Array, previous: States, states: States, memory: States, local: Array
-    ) -> None:
-        """Derivatives in the module's equations; that of c_t by h_t replaces tanh(c_t)."""
-        _, c_prev = previous
-        (tanh_c,) = memory
-        gates = a.swapaxes(0, 1)
-        i, _, o, g = gates
-        sigmoid_derivative(gates[:3], out=local[:3])
-        local[0] *= g
-        local[1] *= c_prev
-        local[2] *= tanh_c
-        tanh_derivative(g, out=local[3])
-        local[3] *= i
-        tanh_derivative(tanh_c, out=tanh_c)
-        tanh_c *= o
+        def backward(d_states: States) -> tuple[Array, States]:
+            dh, dc_later = d_states
+            dc = dc_later + dh * o * (1 - tanh_c**2)
+            da_i = dc * g * i * (1 - i)
+            da_f = dc * c_prev * f * (1 - f)
+            da_o = dh * tanh_c * o * (1 - o)
+            da_g = dc * i * (1 - g**2)
+            da = np.stack([da_i, da_f, da_o, da_g])
+            return da, (backward_u(da), dc * f)
 
-    def step_backward(
-        self, d_states: States, a: Views, memory: States, da: Views, W: RecurrentWeights
-    ) -> States:
-        """One step's gradient: see the module's equations and `Cell.step_backward`."""
-        dh, dc = d_states
-        (dc_local,) = memory
-        f = a[3]
-        d_gates, _, d_i, d_f, d_o, d_g = da
-        dc_local *= dh
-        dc += dc_local
-        d_i *= dc
-        d_f *= dc
-        d_o *= dh
-        d_g *= dc
-        dc *= f
-        return W.product_transposed(d_gates), dc
+        return (h, c), backward

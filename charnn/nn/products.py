@@ -78,20 +78,18 @@ def divisors(number: int) -> tuple[int, ...]:
 class BlockedWeights:
     """Weights `(G, D, N)`, one matrix a gate, laid out for products with B rows.
 
-    The copy lies in `buffers` under `name`. It is as old as this object: make a new one after the
-    weights have changed. A product is prepared once and then called for many x.
+    The copy lies in `buffers`. It is as old as this object: make a new one after the weights have
+    changed. A product is prepared once and then called for many x.
     """
 
-    def __init__(
-        self, W: Array, batch_size: int, buffers: Buffers | None = None, name: str = ""
-    ) -> None:
+    def __init__(self, W: Array, batch_size: int, buffers: Buffers) -> None:
         G, D, N = W.shape
         R, self._K = number_of_blocks(batch_size, D, N)
         self._rows = R, batch_size // R
         self._cut = (R, self._K) != (1, 1)
         if self._cut:
             W = W.reshape(G, D, self._K, N // self._K).swapaxes(1, 2)[:, :, None]
-        self._blocks = (buffers or Buffers()).contiguous(f"{name}blocks", W)
+        self._blocks = buffers.contiguous("blocks", W)
 
     def product(self, out: Array, gates: slice = ALL_GATES) -> Multiply:
         """Return a function of x (B, D) that computes `out[g] = x W[g]` for these gates.
@@ -155,9 +153,9 @@ class VectorWeights:
     weights are read by as many threads as BLAS may use.
     """
 
-    def __init__(self, W: Array, buffers: Buffers | None = None, name: str = "") -> None:
+    def __init__(self, W: Array, buffers: Buffers) -> None:
         self._G, D, self._N = W.shape
-        matrix = (buffers or Buffers()).contiguous(f"{name}vector", W.swapaxes(0, 1))
+        matrix = buffers.contiguous("vector", W.swapaxes(0, 1))
         self._matrix = matrix.reshape(D, -1)
 
     def product(self, out: Array, gates: slice = ALL_GATES) -> Multiply:
@@ -167,10 +165,18 @@ class VectorWeights:
         return lambda x: np.matmul(x, columns, row)
 
 
-def weights_for(
-    W: Array, batch_size: int, buffers: Buffers | None = None, name: str = ""
-) -> BlockedWeights | VectorWeights:
+def weights_for(W: Array, batch_size: int, buffers: Buffers) -> BlockedWeights | VectorWeights:
     """Return the layout of weights `(G, D, N)` that suits products with B rows."""
     if batch_size == 1:
-        return VectorWeights(W, buffers, name)
-    return BlockedWeights(W, batch_size, buffers, name)
+        return VectorWeights(W, buffers)
+    return BlockedWeights(W, batch_size, buffers)
+
+
+def outer_products(x: Array, da: Array, out: Array | None = None) -> Array:
+    """`sum over t, b of x^T da[g]`: x (T, B, D), da (G, T, B, H), returns (G, D, H).
+
+    Weights are shared by all time steps, so their gradient is one product over T x B.
+    """
+    D, (G, H) = x.shape[-1], (da.shape[0], da.shape[-1])
+    total: Array = np.matmul(x.reshape(-1, D).T, da.reshape(G, -1, H), out=out)
+    return total

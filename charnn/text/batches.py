@@ -1,13 +1,14 @@
-"""Contiguous streams for truncated backpropagation through time.
+"""Batches: what an update learns from, and where batches come from.
 
-The text is cut into B streams of equal length S, read side by side; a window is T steps of all of
-them, and its targets are its inputs shifted by one. The states after a window are the states
-before the next. An epoch's last window is shorter where T does not divide S.
+A source of batches has a number of batches an epoch (`count`), makes each of them or some of its
+columns (`batch`), and says whether the states after a batch are those before the next
+(`carries_state`). Contiguous streams of one text are a source.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -15,16 +16,53 @@ from charnn.arrays import Array
 from charnn.errors import CorpusError
 
 ALL = slice(None)
-EVERYTHING = frozenset({"batch_size", "seq_length"})
+BOTH = frozenset({"batch_size", "seq_length"})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs and targets, (T, B) each: B sequences side by side.
+
+    `lengths` (B,) are the sequences' lengths where they are padded to T, and `weights` (T, B) what
+    each target counts, 0 for padding; None stands for T everywhere, and for 1 everywhere.
+    """
+
+    inputs: Array
+    targets: Array
+    lengths: Array | None = None
+    weights: Array | None = None
+
+
+class Source(Protocol):
+    """Where the batches of an epoch come from."""
+
+    @property
+    def count(self) -> int:
+        """Batches of an epoch."""
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether the states after a batch are those before the next one of the epoch."""
+
+    def batch(self, number: int, columns: slice = ALL) -> Batch:
+        """Return batch `number` of an epoch, from 0, or some of its columns."""
+
+    def weight(self, number: int) -> float:
+        """Return the weight of all targets of a whole batch, by which its loss is divided."""
 
 
 @dataclass(frozen=True)
 class Streams:
-    """A text (N,) cut for batches of B streams and windows of T steps."""
+    """A text (N,) cut into B contiguous streams of equal length S, read side by side.
+
+    A batch is a window of T steps of all streams, and its targets are its inputs shifted by one.
+    An epoch's last window is shorter where T does not divide S.
+    """
 
     ids: Array
     batch_size: int
     seq_length: int
+    carries_state: ClassVar[bool] = True
 
     @property
     def length(self) -> int:
@@ -32,24 +70,21 @@ class Streams:
         return (len(self.ids) - 1) // self.batch_size
 
     @property
-    def windows(self) -> int:
+    def count(self) -> int:
         """Windows of an epoch."""
         return -(-self.length // self.seq_length)
 
-    def symbols(self, number: int) -> int:
+    def weight(self, number: int) -> int:
         """Return how many symbols window `number` predicts: T x B."""
         return self.batch_size * min(self.seq_length, self.length - number * self.seq_length)
 
-    def window(self, number: int, columns: slice = ALL) -> tuple[Array, Array]:
-        """Return the inputs and targets of window `number` (from 0), (T, B) each.
-
-        `columns` chooses some of the B streams.
-        """
+    def batch(self, number: int, columns: slice = ALL) -> Batch:
+        """Return window `number` (from 0), or some of its B streams."""
         start = number * self.seq_length
         steps = min(self.seq_length, self.length - start)
         streams = np.arange(self.batch_size)[columns]
         at = streams * self.length + start + np.arange(steps)[:, None]
-        return self.ids[at], self.ids[at + 1]
+        return Batch(self.ids[at], self.ids[at + 1])
 
 
 def fit_streams(
@@ -72,7 +107,7 @@ def fit_streams(
         steps = min(steps, max(1, (length - 1) // batch))
     if batch * steps < length:
         return batch, steps
-    batch, steps = fit_streams(length, batch_size, seq_length, EVERYTHING)
+    batch, steps = fit_streams(length, batch_size, seq_length, BOTH)
     raise CorpusError(
         f"the training part has {length:,} symbols; batch_size {batch_size} x seq_length "
         f"{seq_length} needs {batch_size * seq_length + 1:,}. "

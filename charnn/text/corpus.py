@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,12 +34,17 @@ class Corpus:
     test: Array
     unknown: int  # how many characters became the unknown symbol
     fingerprint: str  # SHA-256 of the ids
-    path: Path  # of the file that the ids are mapped from
+    path: Path | None  # of the file that the ids are mapped from; None where they are in memory
 
     @property
     def parts(self) -> dict[str, int]:
         """Number of symbols in each part."""
         return {"train": len(self.train), "val": len(self.val), "test": len(self.test)}
+
+    def cut(self, config: DataConfig) -> Corpus:
+        """Return the same text cut into the parts that a configuration asks for."""
+        train, val, test = parts_of(self.ids, config)
+        return replace(self, train=train, val=val, test=test)
 
 
 def read_corpus(
@@ -65,23 +70,55 @@ def encode_corpus(
             f"corpus {quoted(files.names)} has {symbol!r} (U+{ord(symbol):04X}), which is not in "
             "the vocabulary; make one with an unknown symbol (--min-count 2) or from this text."
         )
-    ids = encoded.ids
-    check_length(files.names, ids, vocabulary)
-    N = len(ids)
-    test_start = N - int(N * config.test_fraction)
-    val_start = test_start - int(N * config.val_fraction)
+    check_length(files.names, encoded.ids, vocabulary)
+    train, val, test = parts_of(encoded.ids, config)
     return Corpus(
         name=files.name,
         files=files.names,
-        ids=ids,
+        ids=encoded.ids,
         vocabulary=vocabulary,
-        train=ids[:val_start],
-        val=ids[val_start:test_start],
-        test=ids[test_start:],
+        train=train,
+        val=val,
+        test=test,
         unknown=encoded.outside.total(),
         fingerprint=encoded.fingerprint,
         path=encoded.path,
     )
+
+
+def corpus_in_memory(ids: Array, vocabulary: Vocabulary, name: str = "memory") -> Corpus:
+    """Return ids (N,) that are not in a file as a corpus. Raises CorpusError for an invalid one.
+
+    All of it is its training part until `Corpus.cut`.
+    """
+    ids = np.ascontiguousarray(ids, vocabulary.id_dtype)
+    check_length([name], ids, vocabulary)
+    if ids.max() >= len(vocabulary):
+        raise CorpusError(
+            f"the ids go up to {ids.max()}, but the vocabulary has {len(vocabulary)} symbols; "
+            "encode the text with this vocabulary, without characters that it lacks."
+        )
+    unknown = 0 if vocabulary.unknown_id is None else int((ids == vocabulary.unknown_id).sum())
+    return Corpus(
+        name=name,
+        files=[],
+        ids=ids,
+        vocabulary=vocabulary,
+        train=ids,
+        val=ids[:0],
+        test=ids[:0],
+        unknown=unknown,
+        fingerprint=hashlib.sha256(ids.data).hexdigest(),
+        path=None,
+    )
+
+
+def parts_of(ids: Array, config: DataConfig) -> tuple[Array, Array, Array]:
+    """Cut ids (N,) into the parts for training, validation and test."""
+    N = len(ids)
+    test_start = N - int(N * config.test_fraction)
+    val_start = test_start - int(N * config.val_fraction)
+    return ids[:val_start], ids[val_start:test_start], ids[test_start:]
 
 
 def read_for_scoring(

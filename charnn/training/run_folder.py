@@ -15,14 +15,8 @@ from charnn.config import Config, to_yaml
 from charnn.errors import CheckpointError, RunError
 from charnn.files import append, leftovers, write_text
 from charnn.locks import Lock
-from charnn.training.checkpoint import (
-    BEST,
-    LAST,
-    PREVIOUS,
-    Checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST, PREVIOUS, Checkpoint, save_checkpoint
 from charnn.training.events import Evaluation, Event, RolledBack, Step
 
 METRICS, CONFIG, LOCK = "metrics.jsonl", "config.yaml", ".lock"

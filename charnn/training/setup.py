@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charnn.config import Config, check_names
+from charnn.engines.shards import Shards, default_shards
 from charnn.errors import ConfigError, RunError
 from charnn.models.language_model import LanguageModel, adopt_weights
 from charnn.options import Value
-from charnn.text.batches import fit_streams
+from charnn.text.batches import Streams, fit_streams
 from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary, read_corpus
 from charnn.text.source import STANDARD_INPUT, TextFiles
 from charnn.text.vocabulary import Vocabulary
-from charnn.training.checkpoint import LAST, PREVIOUS, Checkpoint, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import LAST, PREVIOUS, Checkpoint
 from charnn.training.events import Event
-from charnn.training.parallel import default_shards
 from charnn.training.run_folder import RunFolder
 from charnn.training.trainer import Trainer
 
@@ -44,8 +45,27 @@ class Run:
         return self.trainer.checkpoint()
 
 
+def prepared(
+    config: Config,
+    corpus: Corpus,
+    folder: RunFolder | None = None,
+    *,
+    model: LanguageModel | None = None,
+    resume_from: Checkpoint | None = None,
+) -> Trainer:
+    """Return a trainer with its engine: from a model's weights, random ones, or a checkpoint."""
+    training = config.training
+    if resume_from is not None:
+        model = resume_from.trained_model
+    if model is None:
+        model = LanguageModel.initialized(config.model, len(corpus.vocabulary), training.seed)
+    source = Streams(corpus.train, training.batch_size, training.seq_length)
+    engine = Shards(config, model, corpus)
+    return Trainer(config, corpus, source, engine, folder, resume_from)
+
+
 def new_run(
-    files: TextFiles | Sequence[str],
+    files: TextFiles | Sequence[str] | Corpus,
     config: Config,
     *,
     fixed: Collection[str] = (),
@@ -56,11 +76,11 @@ def new_run(
 ) -> Run:
     """Prepare a new run on `files` in the folder `out`, by default `runs/<corpus>-<cell>`.
 
-    `fixed` names the options that were asked for, which are not adapted; `init_from` is a
-    checkpoint whose weights to start from; with `write` off there is no folder. Raises
-    CorpusError, ConfigError, CheckpointError, RunError.
+    A corpus that is in memory can stand for the files. `fixed` names the options that were asked
+    for, which are not adapted; `init_from` is a checkpoint whose weights to start from; without
+    `write` there is no folder. Raises CorpusError, ConfigError, CheckpointError, RunError.
     """
-    if not isinstance(files, TextFiles):
+    if not isinstance(files, (TextFiles, Corpus)):
         files = TextFiles(files, config.data.encoding)
     source = load_checkpoint(init_from) if init_from is not None else None
     if source is not None:
@@ -69,10 +89,11 @@ def new_run(
     if write:
         folder = RunFolder(out or Path(f"runs/{files.name}-{config.model.cell}"))
         folder.check_free(force)
-    vocabulary = None
-    if source is not None and config.data.vocab is None:
-        vocabulary = union(make_vocabulary(files, config.data), source.vocabulary)
-    corpus = encode_corpus(files, config.data, vocabulary)
+    if isinstance(files, Corpus):
+        config = config.replace(tokens=files.vocabulary.tokens)
+        corpus = files.cut(config.data)
+    else:
+        corpus = corpus_for(files, config, source)
     config, notes = adapted(config, corpus, fixed)
     size = len(corpus.vocabulary)
     if config.training.shards is None:
@@ -82,14 +103,14 @@ def new_run(
         adopt_weights(model, source.model, shared_ids(corpus.vocabulary, source.vocabulary))
         new = size - len(shared_ids(corpus.vocabulary, source.vocabulary))
         notes.append(f"weights from '{init_from}'; {new} of {size} symbols are new to it.")
-    trainer = Trainer(config, corpus, model, folder)
+    trainer = prepared(config, corpus, folder, model=model)
     if folder is not None:
         folder.create(config, force)  # last of all: whatever fails before leaves an old run alone
     return Run(trainer, notes)
 
 
 def resume_run(
-    path: Path, files: Sequence[str] = (), changes: Mapping[str, Value] | None = None
+    path: Path, files: Sequence[str] | Corpus = (), changes: Mapping[str, Value] | None = None
 ) -> Run:
     """Prepare the rest of the run in a folder, bit for bit as if it had not been interrupted.
 
@@ -107,22 +128,45 @@ def resume_run(
         raise
 
 
-def rest_of_run(folder: RunFolder, files: Sequence[str], changes: Mapping[str, Value]) -> Run:
+def rest_of_run(
+    folder: RunFolder, files: Sequence[str] | Corpus, changes: Mapping[str, Value]
+) -> Run:
     """Prepare the rest of the run in a folder that this process holds; see `resume_run`."""
     checkpoint, note = folder.load_last()
     check_names(changes, "the call")
     config = with_changes(checkpoint.config, changes)
-    files = list(files) or checkpoint.corpus.files
-    if files == [STANDARD_INPUT] == checkpoint.corpus.files:
+    if isinstance(files, Corpus):
+        corpus = files.cut(config.data)
+    else:
+        corpus = corpus_of_run(folder, checkpoint, files)
+    trainer = prepared(config, corpus, folder, resume_from=checkpoint)
+    folder.forget_after(checkpoint.progress.update)
+    folder.write_config(config)
+    return Run(trainer, [note] if note is not None else [])
+
+
+def corpus_for(files: TextFiles, config: Config, source: Checkpoint | None) -> Corpus:
+    """Return files as a corpus whose vocabulary has all symbols of `source`, too."""
+    vocabulary = None
+    if source is not None and config.data.vocab is None:
+        vocabulary = union(make_vocabulary(files, config.data), source.vocabulary)
+    return encode_corpus(files, config.data, vocabulary)
+
+
+def corpus_of_run(folder: RunFolder, checkpoint: Checkpoint, files: Sequence[str]) -> Corpus:
+    """Return the corpus of a run, from its files or from those given. Raises RunError."""
+    record = checkpoint.corpus
+    names = list(files) or record.files
+    if not names:
+        raise RunError(
+            "the run was trained on a text in memory; pass the same corpus to charnn.resume."
+        )
+    if names == [STANDARD_INPUT] == record.files:
         raise RunError(
             f"the run was trained on standard input; give its text as a file: "
             f"charnn train --resume {folder.path} FILE"
         )
-    corpus = read_corpus(files, config.data, checkpoint.vocabulary)
-    trainer = Trainer(config, corpus, checkpoint.trained_model, folder, resume_from=checkpoint)
-    folder.forget_after(checkpoint.progress.update)
-    folder.write_config(config)
-    return Run(trainer, [note] if note is not None else [])
+    return read_corpus(names, checkpoint.config.data, checkpoint.vocabulary)
 
 
 def with_structure_of(source: Checkpoint, config: Config, fixed: Collection[str]) -> Config:

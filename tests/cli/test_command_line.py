@@ -203,14 +203,20 @@ def test_a_misspelt_flag(name: str) -> None:
 @pytest.mark.parametrize("name", ["train", "config"])
 @pytest.mark.parametrize("option", Config.options().values(), ids=Config.options())
 def test_every_option_is_a_flag(name: str, option) -> None:
-    """Each option of a run is a flag with its help, default and environment variable."""
+    """Each option of a run is a flag with its help, default and environment variable.
+
+    A name that the option had is read, too, and not shown.
+    """
     (parameter,) = [p for p in command_of(name).params if p.name == option.name]
-    assert parameter.opts == ["--" + option.name.replace("_", "-")]
-    assert parameter.envvar == f"CHARNN_{option.name.upper()}"
+    names = [each for each in (option.name, option.formerly) if each is not None]
+    assert parameter.opts == ["--" + each.replace("_", "-") for each in names]
+    assert parameter.envvar == [f"CHARNN_{each.upper()}" for each in names]
     page = output(name, "--help")
     default = "none" if option.default is None else option.default
     assert squeezed(f"{option.help} [{default}]") in squeezed(page)
     assert f" --{option.name.replace('_', '-')} " in page
+    if option.formerly is not None:
+        assert f"--{option.formerly.replace('_', '-')}" not in page
     for choice in option.choices or ():
         assert choice in page
 

@@ -39,6 +39,8 @@ def test_every_option_from_every_source(name: str, monkeypatch: pytest.MonkeyPat
         value = list(option.choices)[-1]
     else:
         value = {int: 3, float: 0.25, str: "utf-16"}[option.type]
+    if name == "save_every":
+        value = 2.5  # a quarter of a second is too often
     expected = {"value": value, "source": "flag"}
     assert data("config", "--" + name.replace("_", "-"), value)[name] == expected
     Path("my.yaml").write_text(f"{name}: {value}\n")

@@ -259,7 +259,7 @@ def test_more_epochs(copied: Path) -> None:
 def test_nothing_is_left_to_do(given: tuple, copied: Path) -> None:
     """A finished run says that more steps are needed."""
     sentence = refusal("train", "--resume", copied, *given)
-    assert sentence.endswith("raise --steps or --epochs to go on.")
+    assert "; raise --steps or --epochs " in sentence
 
 
 def test_a_corpus_that_moved(copied: Path, trained) -> None:

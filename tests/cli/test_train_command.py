@@ -312,9 +312,9 @@ def test_epochs_and_steps(given: list, in_file: str, total: int | None, verse: P
     options = {name: values[name]["value"] for name in ("epochs", "steps")}
     assert None in options.values()
     run = charnn.train(verse, hidden_size=4, batch_size=2, seq_length=8, **options)
-    streams = run.trainer.streams
-    assert streams.windows > 20
-    assert run.trainer.total == (2 * streams.windows if total is None else total)
+    source = run.trainer.source
+    assert source.count > 20
+    assert run.trainer.total == (2 * source.count if total is None else total)
 
 
 def test_epochs_make_updates(verse: Path) -> None:

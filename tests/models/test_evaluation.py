@@ -17,7 +17,7 @@ from charnn.config import ModelConfig, TrainingConfig
 from charnn.models import evaluation
 from charnn.models.evaluation import SHORTEST_STREAM, STREAMS, WINDOW, Score, evaluate
 from charnn.models.language_model import LanguageModel
-from charnn.training.optimizers import Adam
+from charnn.nn.optimizers import Adam
 
 V = 6
 

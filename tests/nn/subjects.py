@@ -14,7 +14,7 @@ from charnn.arrays import Array
 from charnn.config import ModelConfig
 from charnn.models.language_model import LanguageModel, LayerStates
 from charnn.nn.cell import Cell, States
-from charnn.nn.gradcheck import TOLERANCE, Comparison, check_gradients
+from charnn.nn.central_differences import TOLERANCE, Comparison, check_gradients
 from charnn.nn.recurrent import Backward, recurrent
 
 

@@ -1,4 +1,4 @@
-"""The check of gradients itself, on functions whose gradient is known (charnn.nn.gradcheck)."""
+"""The check of gradients itself, on functions whose gradient is known (charnn.nn.central_differences)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from charnn.nn.gradcheck import (
+from charnn.nn.central_differences import (
     FLOOR,
     TOLERANCE,
     check_coordinates,

@@ -8,7 +8,7 @@ from subjects import Layer, failing, max_error
 
 from charnn.nn import products
 from charnn.nn.buffers import Buffers
-from charnn.nn.gradcheck import TOLERANCE, check_gradients
+from charnn.nn.central_differences import TOLERANCE, check_gradients
 from charnn.nn.layers import affine, dropout, embed, project, project_one_hot
 from charnn.nn.losses import cross_entropy
 from charnn.nn.products import worth_blocks

@@ -9,11 +9,11 @@ from torch.nn import functional
 from torch_twin import V
 
 from charnn.config import TrainingConfig
+from charnn.nn.clipping import clip_by_global_norm, clip_by_value
 from charnn.nn.losses import cross_entropy
+from charnn.nn.optimizers import CHUNK
 from charnn.nn.parameters import Parameters
 from charnn.registry import OPTIMIZERS
-from charnn.training.clipping import clip_by_global_norm, clip_by_value
-from charnn.training.optimizers import CHUNK
 
 pytestmark = pytest.mark.parity
 

@@ -24,10 +24,10 @@ from charnn.arrays import Array
 from charnn.config import Config, DataConfig, TrainingConfig
 from charnn.models.language_model import LanguageModel
 from charnn.nn.buffers import Buffers
+from charnn.nn.clipping import clip_by_global_norm
 from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Streams
 from charnn.text.corpus import read_corpus
-from charnn.training.clipping import clip_by_global_norm
 from charnn.training.events import Evaluation, Step
 from charnn.training.trainer import Trainer
 
@@ -74,7 +74,7 @@ def charnn_training(
     optimizer = OPTIMIZERS[config.optimizer].fresh(config, flat.size, flat.dtype)
     losses, norms = [], []
     for update in range(UPDATES):
-        window = update % streams.windows
+        window = update % source.count
         if window == 0:
             states = model.zero_states(B)
         inputs, targets = streams.window(window)

@@ -24,22 +24,18 @@ from strategies import NAMES, option_values
 
 from charnn.arrays import Array
 from charnn.config import Config, read_yaml, to_yaml
+from charnn.engines.shard import Shard, shared_shapes
+from charnn.engines.shards_memory import SharedArrays
 from charnn.generation.sampling import distribution, draw
 from charnn.models.language_model import parameter_shapes
 from charnn.nn.parameters import Parameters
 from charnn.options import Value
 from charnn.registry import CELLS, OPTIMIZERS
-from charnn.text.batches import EVERYTHING, Streams, fit_streams
+from charnn.text.batches import BOTH, Streams, fit_streams
 from charnn.text.vocabulary import Vocabulary
-from charnn.training.checkpoint import (
-    Checkpoint,
-    CorpusRecord,
-    Progress,
-    load_checkpoint,
-    save_checkpoint,
-)
-from charnn.training.shard import Shard, shared_shapes
-from charnn.training.shared import SharedArrays
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import Checkpoint, CorpusRecord, save_checkpoint
+from charnn.training.progress import Progress
 
 ODD = "\0\r\n\x85\u0301\u200d\u2028\ufeff\U0001f469\U0010ffff"
 CHARACTERS = st.characters(codec="utf-8") | st.characters(max_codepoint=0xFF) | st.sampled_from(ODD)
@@ -133,9 +129,10 @@ def test_a_saved_vocabulary_gives_the_same_ids(
 def check_epoch(streams: Streams) -> None:
     """Check an epoch over the text 0, 1, 2, ..., whose symbols are their own positions."""
     B, S = streams.batch_size, streams.length
-    windows = [streams.window(number) for number in range(streams.windows)]
+    batches = [streams.batch(number) for number in range(streams.count)]
+    windows = [(batch.inputs, batch.targets) for batch in batches]
     for number, (inputs, targets) in enumerate(windows):
-        assert inputs.size == streams.symbols(number)
+        assert inputs.size == streams.weight(number)
         assert (targets == inputs + 1).all()
         whole = number < len(windows) - 1
         assert len(inputs) == streams.seq_length if whole else 1 <= len(inputs) <= S
@@ -169,7 +166,7 @@ def test_any_text_of_two_symbols_fills_a_window(N: int, B: int, T: int) -> None:
 
     Windows stay as long as asked, or as the text allows; then there are as many streams.
     """
-    batch, steps = fit_streams(N, B, T, EVERYTHING)
+    batch, steps = fit_streams(N, B, T, BOTH)
     assert steps == min(T, N - 1)
     assert batch == min(B, (N - 1) // steps)
     streams = Streams(np.arange(N), batch, steps)
@@ -188,13 +185,16 @@ def test_shards_columns_are_the_whole_window(
     )
     ids = np.arange(B + more)
     arrays = SharedArrays(shared_shapes(config, 2), private=True)
-    parts = [Shard(config, 2, (ids, ids[:0]), arrays, number) for number in range(shards)]
+    cut = {"train": ids, "val": ids[:0], "test": ids[:0]}
+    parts = [Shard(config, 2, cut, arrays, number) for number in range(shards)]
     whole = Streams(ids, B, T)
-    for number in range(whole.windows):
-        windows = [part.streams.window(number, part.columns) for part in parts]
-        assert all(inputs.shape[1] for inputs, _ in windows)
-        for seen, expected in zip(zip(*windows, strict=True), whole.window(number), strict=True):
-            assert np.concatenate(seen, axis=1).tolist() == expected.tolist()
+    for number in range(whole.count):
+        batches = [part.source.batch(number, part.columns) for part in parts]
+        assert all(batch.inputs.shape[1] for batch in batches)
+        expected = whole.batch(number)
+        for name in ("inputs", "targets"):
+            seen = [getattr(batch, name) for batch in batches]
+            assert np.concatenate(seen, axis=1).tolist() == getattr(expected, name).tolist()
 
 
 # The configuration.
@@ -403,7 +403,7 @@ def checkpoints(draw: st.DrawFn) -> Checkpoint:
             "embedding_size": draw(st.none() | st.integers(1, 4)),
             "batch_size": draw(st.integers(1, 4)),
             "optimizer": draw(st.sampled_from(list(OPTIMIZERS))),
-            "average": draw(st.none() | st.floats(0, 1, exclude_min=True, exclude_max=True)),
+            "ema_decay": draw(st.none() | st.floats(0, 1, exclude_min=True, exclude_max=True)),
             "learning_rate": draw(st.floats(0, 1, exclude_min=True)),
         }
     )
@@ -427,7 +427,7 @@ def checkpoints(draw: st.DrawFn) -> Checkpoint:
             tuple(any_numbers(random, *shape) for _ in states)
             for _ in range(config.model.num_layers)
         ]
-        if config.training.average is not None:
+        if config.training.ema_decay is not None:
             rest["average"] = parameters.flat[::-1].copy()
     return Checkpoint(config, vocabulary, parameters, draw(PROGRESS), draw(RECORD), **rest)
 

@@ -11,9 +11,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from charnn.errors import CorpusError
-from charnn.text.batches import EVERYTHING, Streams, fit_streams
+from charnn.text.batches import BOTH, Streams, fit_streams
 
-ADAPTABLE = [frozenset(names) for n in range(3) for names in combinations(sorted(EVERYTHING), n)]
+ADAPTABLE = [frozenset(names) for n in range(3) for names in combinations(sorted(BOTH), n)]
 careful = settings(derandomize=True, deadline=None, max_examples=100)
 
 
@@ -30,25 +30,25 @@ def refusal(length: int, batch_size: int, seq_length: int, adaptable: frozenset[
 def test_a_window_is_inputs_and_the_symbols_after_them() -> None:
     """Two streams of five: the targets are the inputs one step later, (T, B)."""
     streams = Streams(np.arange(12), batch_size=2, seq_length=3)
-    assert (streams.length, streams.windows) == (5, 2)
-    inputs, targets = streams.window(0)
-    assert inputs.tolist() == [[0, 5], [1, 6], [2, 7]]
-    assert targets.tolist() == [[1, 6], [2, 7], [3, 8]]
+    assert (streams.length, streams.count) == (5, 2)
+    batch = streams.batch(0)
+    assert batch.inputs.tolist() == [[0, 5], [1, 6], [2, 7]]
+    assert batch.targets.tolist() == [[1, 6], [2, 7], [3, 8]]
 
 
 def test_the_last_window_is_shorter() -> None:
     """Where T does not divide the streams, the rest is a window of its own."""
     streams = Streams(np.arange(12), batch_size=2, seq_length=3)
-    inputs, targets = streams.window(1)
-    assert inputs.tolist() == [[3, 8], [4, 9]]
-    assert targets.tolist() == [[4, 9], [5, 10]]
+    batch = streams.batch(1)
+    assert batch.inputs.tolist() == [[3, 8], [4, 9]]
+    assert batch.targets.tolist() == [[4, 9], [5, 10]]
 
 
 def test_windows_that_divide_the_streams_are_all_whole() -> None:
     """There is no empty window at the end."""
     streams = Streams(np.arange(13), batch_size=2, seq_length=3)
-    assert (streams.length, streams.windows) == (6, 2)
-    assert [streams.window(number)[0].shape for number in range(2)] == [(3, 2), (3, 2)]
+    assert (streams.length, streams.count) == (6, 2)
+    assert [streams.batch(number).inputs.shape for number in range(2)] == [(3, 2), (3, 2)]
 
 
 @given(st.integers(2, 400), st.integers(1, 40), st.integers(1, 60))
@@ -61,23 +61,23 @@ def test_an_epoch_reads_every_stream_once(length: int, batch_size: int, seq_leng
     assume(batch_size < length)
     ids = np.random.default_rng(length).permutation(length)
     streams = Streams(ids, batch_size, seq_length)
-    windows = [streams.window(number) for number in range(streams.windows)]
-    inputs = np.concatenate([window[0] for window in windows])
-    targets = np.concatenate([window[1] for window in windows])
+    windows = [streams.batch(number) for number in range(streams.count)]
+    inputs = np.concatenate([window.inputs for window in windows])
+    targets = np.concatenate([window.targets for window in windows])
     S = streams.length
     assert inputs.shape == targets.shape == (S, batch_size)
     assert inputs.T.reshape(-1).tolist() == ids[: S * batch_size].tolist()
     assert targets.T.reshape(-1).tolist() == ids[1 : S * batch_size + 1].tolist()
     assert (inputs[1:] == targets[:-1]).all()
-    assert [len(window[0]) for window in windows[:-1]] == [seq_length] * (len(windows) - 1)
-    assert 1 <= len(windows[-1][0]) <= seq_length
+    assert [len(window.inputs) for window in windows[:-1]] == [seq_length] * (len(windows) - 1)
+    assert 1 <= len(windows[-1].inputs) <= seq_length
     assert 0 <= length - 1 - S * batch_size < batch_size
 
 
 def test_windows_keep_the_type_of_the_ids() -> None:
     """Ids stay as small as the corpus stores them."""
-    inputs, targets = Streams(np.arange(9, dtype=np.uint8), 2, 2).window(0)
-    assert inputs.dtype == targets.dtype == np.uint8
+    batch = Streams(np.arange(9, dtype=np.uint8), 2, 2).batch(0)
+    assert batch.inputs.dtype == batch.targets.dtype == np.uint8
 
 
 def test_a_text_that_fits_is_left_alone() -> None:
@@ -88,7 +88,7 @@ def test_a_text_that_fits_is_left_alone() -> None:
 
 def test_a_text_one_symbol_too_short_is_adapted_or_refused() -> None:
     """The batch is lowered first, so that windows stay long."""
-    assert fit_streams(35, 5, 7, EVERYTHING) == (4, 7)
+    assert fit_streams(35, 5, 7, BOTH) == (4, 7)
     assert fit_streams(35, 5, 7, frozenset({"batch_size"})) == (4, 7)
     assert fit_streams(35, 5, 7, frozenset({"seq_length"})) == (5, 6)
     message = refusal(35, 5, 7, frozenset())
@@ -100,8 +100,8 @@ def test_a_text_one_symbol_too_short_is_adapted_or_refused() -> None:
 
 def test_a_very_short_text_shortens_the_window_too() -> None:
     """With one stream left, the window becomes as long as the text allows."""
-    assert fit_streams(10, 16, 64, EVERYTHING) == (1, 9)
-    assert fit_streams(2, 16, 64, EVERYTHING) == (1, 1)
+    assert fit_streams(10, 16, 64, BOTH) == (1, 9)
+    assert fit_streams(2, 16, 64, BOTH) == (1, 1)
     assert "Use --batch-size 1 --seq-length 9," in refusal(10, 16, 64, frozenset({"batch_size"}))
 
 
@@ -138,6 +138,6 @@ def test_what_is_adapted_or_suggested_fits(
     assert 1 <= batch <= batch_size
     assert 1 <= steps <= seq_length
     assert fit_streams(length, batch, steps, frozenset()) == (batch, steps)
-    assert Streams(np.zeros(length), batch, steps).window(0)[0].shape == (steps, batch)
+    assert Streams(np.zeros(length), batch, steps).batch(0).inputs.shape == (steps, batch)
     if batch_size * seq_length < length:
         assert (batch, steps) == (batch_size, seq_length)

@@ -12,11 +12,11 @@ import numpy as np
 from material import OPTIONS, same, text_in
 
 from charnn.config import Config
+from charnn.engines.shard import Shard
 from charnn.registry import OPTIMIZERS, SCHEDULES
 from charnn.training.checkpoint import BEST, LAST, load_checkpoint
 from charnn.training.events import RolledBack
 from charnn.training.setup import new_run, resume_run
-from charnn.training.shard import Shard
 
 
 class Poison:

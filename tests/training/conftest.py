@@ -9,7 +9,7 @@ import pytest
 from small_runs import finish, small_config, small_corpus
 
 from charnn.training.run_folder import RunFolder
-from charnn.training.trainer import Trainer
+from charnn.training.setup import prepared
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = small_config()
     run_folder = RunFolder(folder / "run")
     run_folder.create(config)
-    finish(Trainer.start(config, small_corpus(folder, config), run_folder))
+    finish(prepared(config, small_corpus(folder, config), run_folder))
     return folder / "run"
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from charnn.config import Config
-from charnn.models.language_model import LanguageModel, LayerStates
+from charnn.models.language_model import LanguageModel
+from charnn.models.stack import LayerStates
 from charnn.text.corpus import Corpus, read_corpus
 from charnn.training.checkpoint import Checkpoint
 from charnn.training.events import Event
@@ -89,12 +90,17 @@ def arrays_of(states: LayerStates) -> list[bytes]:
 
 def substance(trainer: Trainer) -> dict[str, Any]:
     """Return all that a run is, bit for bit, but for the time it took."""
+    now = content(trainer.checkpoint())
     return {
-        "parameters": trainer.model.parameters.flat.tobytes(),
-        "optimizer": {slot: vector.tobytes() for slot, vector in trainer.optimizer_state.items()},
-        "states": arrays_of(trainer.shards.states),
-        "average": None if trainer.average is None else trainer.average.tobytes(),
-        "best": trainer.best_parameters.tobytes(),
+        **{name: now[name] for name in ("parameters", "optimizer", "states", "average")},
+        "optimizer": {
+            slot: vector.tobytes() for slot, vector in trainer.checkpoint().optimizer.items()
+        },
+        "states": arrays_of(trainer.checkpoint().states),
+        "ema_decay": None
+        if trainer.checkpoint().average is None
+        else trainer.checkpoint().average.tobytes(),
+        "best": trainer.best.parameters.flat.tobytes(),
         "progress": asdict(trainer.progress) | {"seconds": 0.0},
     }
 

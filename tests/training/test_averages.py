@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from charnn.config import Config
+from charnn.engines.shards import Shards
 from charnn.models.language_model import LanguageModel
-from charnn.training.checkpoint import load_checkpoint
+from charnn.text.batches import Streams
+from charnn.text.corpus import corpus_in_memory
+from charnn.text.vocabulary import Vocabulary
+from charnn.training.archive import load_checkpoint
 from charnn.training.events import Step
-from charnn.training.parallel import IdsFile, Shards
 from charnn.training.setup import new_run, resume_run
 
 OPTIONS = {
@@ -41,23 +44,26 @@ def run_of(text, folder=None, **options):
 
 def test_the_average_follows_the_weights(text):
     """`average <- d average + (1 - d) p` after each update, d growing to its value at first."""
-    run = run_of(text, average=0.6)
-    expected = run.trainer.model.parameters.flat.astype(np.float64)
+    run = run_of(text, ema_decay=0.6)
+    weights = run.trainer.engine.model.parameters.flat
+    expected = weights.astype(np.float64)
     for event in run:
         if isinstance(event, Step):
             d = min(0.6, event.update / (event.update + 10))
-            expected = d * expected + (1 - d) * run.trainer.model.parameters.flat
-    np.testing.assert_allclose(run.trainer.average, expected, rtol=0, atol=1e-6)
+            expected = d * expected + (1 - d) * weights
+    np.testing.assert_allclose(run.trainer.checkpoint().average, expected, rtol=0, atol=1e-6)
 
 
 def test_the_average_is_what_is_evaluated_and_sampled(text, tmp_path):
     """best.npz holds the average as its weights; last.npz holds both."""
-    run = run_of(text, tmp_path / "run", average=0.9)
+    run = run_of(text, tmp_path / "run", ema_decay=0.9)
     for _ in run:
         pass
     last, best = (load_checkpoint(tmp_path / "run" / f"{name}.npz") for name in ("last", "best"))
-    assert (last.average == run.trainer.average).all()
-    assert (last.parameters.flat == run.trainer.model.parameters.flat).all()
+    now = run.trainer.checkpoint()
+    assert (last.average == now.average).all()
+    assert (last.parameters.flat == now.parameters.flat).all()
+    assert (run.trainer.model.parameters.flat == now.average).all()
     assert (last.parameters.flat != last.average).any()
     assert (last.model.parameters.flat == last.average).all()
     assert best.progress.update == last.progress.update
@@ -67,13 +73,14 @@ def test_the_average_is_what_is_evaluated_and_sampled(text, tmp_path):
 def test_without_an_average_the_weights_are_evaluated(text):
     """By default nothing is averaged."""
     run = run_of(text)
-    assert run.trainer.average is None
-    assert run.trainer.evaluated is run.trainer.model
+    now = run.trainer.checkpoint()
+    assert now.average is None
+    assert (now.model.parameters.flat == now.trained_model.parameters.flat).all()
 
 
 def test_both_are_resumed_to_the_bit(text, tmp_path):
     """A stopped run with both ends with the weights and average of one that was not stopped."""
-    options = {"average": 0.8, "state_reset": 0.3}
+    options = {"ema_decay": 0.8, "state_reset": 0.3}
     whole = run_of(text, tmp_path / "whole", **options)
     for _ in whole:
         pass
@@ -84,23 +91,22 @@ def test_both_are_resumed_to_the_bit(text, tmp_path):
     second = resume_run(tmp_path / "parts")
     for _ in second:
         pass
-    assert (second.trainer.average == whole.trainer.average).all()
-    assert (second.trainer.model.parameters.flat == whole.trainer.model.parameters.flat).all()
+    ours, theirs = second.trainer.checkpoint(), whole.trainer.checkpoint()
+    assert (ours.average == theirs.average).all()
+    assert (ours.parameters.flat == theirs.parameters.flat).all()
 
 
-def test_streams_start_afresh_at_random(tmp_path):
+def test_streams_start_afresh_at_random():
     """With a chance close to 1 each window's loss is that of zero states; with 0 it is not."""
-    path = tmp_path / "ids"
     ids = np.random.default_rng(1).integers(0, 5, 301, np.uint8)
-    ids.tofile(path)
+    corpus = corpus_in_memory(ids, Vocabulary("abcde"))
     losses = {}
     for chance in (0.0, 0.999999):
         config = Config().replace(**OPTIONS | {"dropout": 0, "state_reset": chance})
         model = LanguageModel.initialized(config.model, 5, 1)
-        shards = Shards(config, model, IdsFile(str(path), "u1", len(ids), 0))
-        shards.compute(0)
-        losses[chance] = shards.compute(1)
-        inputs, targets = shards.streams.window(1)
-        afresh, _, _ = model.loss(inputs, targets, model.zero_states(3))
+        shards = Shards(config, model, corpus)
+        shards.update(0, rate=0.0)
+        losses[chance], _ = shards.update(1, rate=0.0)
+        afresh, _, _ = model.loss(Streams(ids, 3, 5).batch(1), model.zero_states(3))
     assert losses[0.999999] == pytest.approx(afresh, rel=1e-6)
     assert losses[0.0] != pytest.approx(afresh, rel=1e-6)

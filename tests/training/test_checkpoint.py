@@ -17,33 +17,30 @@ import numpy as np
 import pytest
 from small_runs import (
     V,
-    arrays_of,
     content,
     finish,
     small_config,
     small_corpus,
     stop_after,
-    substance,
 )
 
 from charnn.arrays import Array
 from charnn.config import Config
 from charnn.errors import CheckpointError, RunError
 from charnn.text.vocabulary import Vocabulary
-from charnn.training import checkpoint as checkpoint_module
+from charnn.training import archive as archive_module
+from charnn.training.archive import COUNTS, load_checkpoint
 from charnn.training.checkpoint import (
     BEST,
-    COUNTS,
     LAST,
     Checkpoint,
-    Progress,
     checkpoint_path,
-    digest,
     expected_arrays,
-    load_checkpoint,
     save_checkpoint,
 )
-from charnn.training.trainer import Trainer
+from charnn.training.digest import digest
+from charnn.training.progress import Progress
+from charnn.training.setup import prepared
 
 Arrays = dict[str, Array]
 Meta = dict[str, Any]
@@ -109,7 +106,7 @@ def with_member(source: Path, target: Path, name: str, replacement: bytes | None
 def test_a_checkpoint_of_a_run_holds_all_of_it(tmp_path: Path, finished_run: Path) -> None:
     """Weights, optimiser, states and progress come back from last.npz bit for bit."""
     config = small_config()
-    trainer = Trainer.start(config, small_corpus(tmp_path, config))
+    trainer = prepared(config, small_corpus(tmp_path, config))
     finish(trainer)
     saved = load_checkpoint(finished_run / LAST)
     expected = content(trainer.checkpoint(), timed=False)
@@ -124,7 +121,7 @@ def test_a_checkpoint_of_a_run_holds_all_of_it(tmp_path: Path, finished_run: Pat
 @pytest.mark.parametrize(
     ("optimizer", "num_layers", "embedding_size", "data"),
     [
-        ("sgd", 1, None, {"average": 0.9}),
+        ("sgd", 1, None, {"ema_decay": 0.9}),
         ("adam", 3, 4, {"tokens": "bytes"}),
         ("adam", 1, None, {"min_count": 3}),
     ],
@@ -146,15 +143,17 @@ def test_saving_and_loading_are_inverse(
         **cell_options,
         **data,
     )
-    trainer = Trainer.start(config, small_corpus(tmp_path, config))
+    trainer = prepared(config, small_corpus(tmp_path, config))
     random = np.random.default_rng(3)
-    trainer.model.parameters.flat[:] = random.standard_normal(trainer.model.parameters.flat.size)
-    for vector in trainer.optimizer_state.values():
+    weights = trainer.engine.model.parameters.flat
+    weights[:] = random.standard_normal(weights.size)
+    now = trainer.checkpoint()
+    for vector in now.optimizer.values():
         vector[:] = random.standard_normal(vector.size)
-    for state in (state for layer in trainer.shards.states for state in layer):
+    for state in (state for layer in now.states for state in layer):
         state[:] = random.standard_normal(state.shape)
-    if trainer.average is not None:
-        trainer.average[:] = random.standard_normal(trainer.average.size)
+    if now.average is not None:
+        now.average[:] = random.standard_normal(now.average.size)
     trainer.progress = Progress(
         7, 1.1, 1 / 3, 5, 2, 1, 4, 1, 0.125, [(5, 2 / 3, None), (7, 0.1, 1e-300)]
     )
@@ -215,7 +214,7 @@ def test_the_best_cannot_be_resumed(tmp_path: Path, finished_run: Path) -> None:
     best = load_checkpoint(finished_run / BEST)
     config = small_config(steps=50)
     with pytest.raises(RunError) as caught:
-        Trainer(config, small_corpus(tmp_path, config), best.model, resume_from=best)
+        prepared(config, small_corpus(tmp_path, config), resume_from=best)
     assert str(caught.value) == (
         "the checkpoint holds a model only; resume from its run's last.npz."
     )
@@ -319,8 +318,8 @@ def test_another_format_is_refused(
             {"hidden_size": 7},
             f"array parameters/layer1/W_xh is float32 (4, {V}, 6), not float32 (4, {V}, 7)",
         ),
-        ({"num_layers": 2}, "its arrays are not its configuration's: ['parameters/layer2/"),
-        ({"cell": "rnn"}, "its arrays are not its configuration's: ['state/layer1/c.npy']"),
+        ({"num_layers": 2}, "its arrays are not those of its configuration: ['parameters/layer2/"),
+        ({"cell": "rnn"}, "its arrays are not those of its configuration: ['state/layer1/c.npy']"),
         ({"optimizer": "sgd"}, "['optimizer/m.npy', 'optimizer/v.npy']"),
         ({"batch_size": 4}, "its array state/layer1/h is float32 (3, 6), not float32 (4, 6)"),
         ({"embedding_size": 5}, "['parameters/E.npy']"),
@@ -391,7 +390,7 @@ def test_an_extra_array_is_named(tmp_path: Path, finished_run: Path, name: str) 
     message = refusal(
         with_member(finished_run / LAST, tmp_path / "c.npz", name, npy(np.zeros(2, np.float32)))
     )
-    assert f"its arrays are not its configuration's: ['{name}']" in message
+    assert f"its arrays are not those of its configuration: ['{name}']" in message
 
 
 def test_two_arrays_of_one_name_are_refused(tmp_path: Path, finished_run: Path) -> None:
@@ -561,7 +560,7 @@ def test_a_huge_meta_text_is_not_read(
     path = with_member(
         finished_run / LAST, tmp_path / "c.npz", "meta.npy", npy(np.zeros(100_000, np.uint8))
     )
-    monkeypatch.setattr(checkpoint_module, "LARGEST_META", 99_999)
+    monkeypatch.setattr(archive_module, "LARGEST_META", 99_999)
     assert refusal(path).endswith(f"its meta text has {size:,} bytes.")
 
 
@@ -739,13 +738,20 @@ def test_progress_copies_share_nothing() -> None:
     assert progress == Progress(update=3, history=[(1, 2.0, None)])
 
 
-def test_a_checkpoint_shares_the_runs_arrays(tmp_path: Path) -> None:
-    """`Trainer.checkpoint` copies nothing: it is the run as it stands."""
+def test_a_checkpoint_is_the_run_as_it_stands(tmp_path: Path) -> None:
+    """`Trainer.checkpoint` copies the weights, and shares all other arrays with the engine."""
     config = small_config()
-    trainer = Trainer.start(config, small_corpus(tmp_path, config))
+    trainer = prepared(config, small_corpus(tmp_path, config))
     stop_after(trainer, 2)
     checkpoint = trainer.checkpoint()
-    assert checkpoint.parameters is trainer.model.parameters
-    assert checkpoint.model.parameters is trainer.model.parameters
-    assert arrays_of(checkpoint.states or []) == substance(trainer)["states"]
+    weights = trainer.engine.model.parameters.flat
+    assert (checkpoint.parameters.flat == weights).all()
+    assert not np.shares_memory(checkpoint.parameters.flat, weights)
+    assert checkpoint.model.parameters is checkpoint.parameters
+    exported = trainer.engine.export()
+    for slot, vector in (checkpoint.optimizer or {}).items():
+        assert np.shares_memory(vector, exported[f"optimizer/{slot}"])
+    for layer in checkpoint.states or []:
+        for name, state in zip(("h", "c"), layer, strict=True):
+            assert np.shares_memory(state, exported[f"state/layer1/{name}"])
     assert isinstance(checkpoint, Checkpoint)

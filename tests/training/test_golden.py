@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from small_runs import TEXT
 
-from charnn.training.checkpoint import FORMAT_VERSION, LAST, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import FORMAT_VERSION, LAST
 from charnn.training.setup import resume_run
 
 FOLDER = Path(__file__).parent / "golden"

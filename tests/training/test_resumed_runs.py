@@ -26,7 +26,8 @@ from small_runs import (
 from charnn.errors import RunError
 from charnn.registry import OPTIMIZERS
 from charnn.training import run_folder as run_folder_module
-from charnn.training.checkpoint import BEST, LAST, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST
 from charnn.training.events import Evaluation, Event, Finished, Saved, Started, Step
 from charnn.training.run_folder import METRICS
 from charnn.training.setup import new_run, resume_run
@@ -95,7 +96,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) ->
     """Stopped after any update: same bits, events, files and metrics."""
     whole = begin(tmp_path, "whole")
     events = finish(whole)
-    assert whole.streams.windows == WINDOWS
+    assert whole.source.count == WINDOWS
     for stop in sorted(STOPS):
         stop_after(begin(tmp_path, f"run{stop}"), stop)
         resumed = resume(tmp_path, f"run{stop}")
@@ -113,7 +114,7 @@ def test_every_cell_is_resumed(tmp_path: Path, cell_options: dict[str, str]) -> 
     finish(whole)
     stop_after(begin(tmp_path, "run", **options), 7)
     resumed = resume(tmp_path, "run")
-    assert any(np.any(state) for layer in resumed.shards.states for state in layer)
+    assert any(np.any(state) for layer in resumed.checkpoint().states for state in layer)
     finish(resumed)
     assert_equal(tmp_path, resumed, whole)
 
@@ -189,7 +190,7 @@ def test_every_optimizer_is_resumed(tmp_path: Path, optimizer: str) -> None:
         {"tokens": "bytes", "embedding_size": 4, "val_fraction": 0, "seed": 2**63 - 1},
         {"min_count": 3, "test_fraction": 0.1, "lr_schedule": "step", "lr_decay_every": 4},
         {"steps": None, "epochs": 2.2, "lr_schedule": "constant", "clip_norm": None},
-        {"average": 0.9, "state_reset": 0.3},
+        {"ema_decay": 0.9, "state_reset": 0.3},
         {"shards": 2},
     ],
     ids=str,
@@ -290,7 +291,7 @@ def test_a_finished_run_says_how_to_go_on(tmp_path: Path, changes: dict[str, Any
         resume(tmp_path, "run", **changes)
     total = changes.get("steps") or (WINDOWS if "epochs" in changes else 17)
     assert str(caught.value) == (
-        f"the run has made all its {total} updates; raise --steps or --epochs to go on."
+        f"the run has made all its {total} updates; raise --steps or --epochs to train it further."
     )
     assert on_disk(tmp_path / "run") == before
 

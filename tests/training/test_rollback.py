@@ -25,8 +25,10 @@ from charnn.errors import DivergenceError
 from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel
 from charnn.registry import OPTIMIZERS
+from charnn.text.batches import Batch
 from charnn.training import run_folder as run_folder_module
-from charnn.training.checkpoint import BEST, LAST, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST
 from charnn.training.events import Evaluation, Event, Finished, RolledBack, Step
 from charnn.training.setup import new_run, resume_run
 from charnn.training.trainer import Trainer
@@ -52,14 +54,14 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
         original = LanguageModel.loss
         what, value = kind.split()
 
-        def loss(self: LanguageModel, inputs: Any, *arguments: Any, **named: Any) -> Any:
+        def loss(self: LanguageModel, batch: Batch, *arguments: Any, **named: Any) -> Any:
             spoilt = len(seen) in calls
-            seen.append(inputs.tolist())
-            result, states, backward = original(self, inputs, *arguments, **named)
+            seen.append(batch.inputs.tolist())
+            result, states, backward = original(self, batch, *arguments, **named)
 
             def spoilt_backward(gradients: Any) -> Any:
                 initial = backward(gradients)
-                gradients.flat[-1] = float(value)
+                gradients.arrays["b_y"][-1] = float(value)
                 return initial
 
             if spoilt and what == "loss":
@@ -100,7 +102,7 @@ def test_a_number_that_is_not_finite_undoes_updates(
         if isinstance(event, RolledBack):
             last = load_checkpoint(tmp_path / "run" / LAST)
             assert trainer.model.parameters.flat.tobytes() == last.parameters.flat.tobytes()
-            assert arrays_of(trainer.shards.states) == arrays_of(last.states or [])
+            assert arrays_of(trainer.checkpoint().states) == arrays_of(last.states or [])
             assert substance(trainer)["optimizer"] == content(last)["optimizer"]
             last.progress.rollbacks = 1
             assert trainer.progress == last.progress
@@ -119,14 +121,15 @@ def test_a_number_that_is_not_finite_undoes_updates(
 def test_the_average_returns_with_the_weights(tmp_path: Path, poison: Poison) -> None:
     """A moving average is part of the state that a run returns to, and stays finite."""
     poison("gradient nan", {7})
-    trainer = begin(tmp_path, average=0.9)
+    trainer = begin(tmp_path, ema_decay=0.9)
     returns = 0
     for event in trainer.run():
         if isinstance(event, RolledBack):
             last = load_checkpoint(tmp_path / "run" / LAST)
-            assert trainer.average is not None
+            average = trainer.checkpoint().average
+            assert average is not None
             assert last.average is not None
-            assert trainer.average.tobytes() == last.average.tobytes()
+            assert average.tobytes() == last.average.tobytes()
             returns += 1
     assert returns == 1
     assert_usable(tmp_path / "run")
@@ -210,12 +213,12 @@ def test_a_validation_loss_that_is_not_finite_undoes_updates(
     """An evaluation that fails is not told, not saved and not taken for the best."""
     answers = iter([2.5, loss])
     trainer = begin(tmp_path)
-    evaluate = trainer.shards.evaluate
+    evaluate = trainer.engine.evaluate
 
-    def spoilt() -> Score:
-        return Score(next(answers), 1) if trainer.progress.rollbacks == 0 else evaluate()
+    def spoilt(part: str) -> Score:
+        return Score(next(answers), 1) if trainer.progress.rollbacks == 0 else evaluate(part)
 
-    monkeypatch.setattr(trainer.shards, "evaluate", spoilt)
+    monkeypatch.setattr(trainer.engine, "evaluate", spoilt)
     events = finish(trainer)
     (back,) = of_kind(events, RolledBack)
     assert (back.failed_update, back.update) == (10, 5)
@@ -235,7 +238,7 @@ def test_a_weight_that_is_not_finite_is_noticed(
     for event in trainer.run():
         events.append(event)
         if isinstance(event, Step) and event.update == update and not trainer.progress.rollbacks:
-            trainer.model.parameters.flat[:] = np.nan
+            trainer.engine.model.parameters.flat[:] = np.nan
     (back,) = of_kind(events, RolledBack)
     assert (back.failed_update, back.update) == (update, 5)
     assert np.isfinite(trainer.model.parameters.flat).all()
@@ -247,7 +250,7 @@ def test_stopping_does_not_save_what_is_not_finite(tmp_path: Path) -> None:
     trainer = begin(tmp_path)
     for event in trainer.run():
         if isinstance(event, Step) and event.update == 6 and not trainer.progress.rollbacks:
-            trainer.model.parameters.flat[:] = np.nan
+            trainer.engine.model.parameters.flat[:] = np.nan
             trainer.stop_requested = True
     assert_usable(tmp_path / "run")
     assert resume_run(tmp_path / "run").trainer.progress.update == 5

@@ -16,7 +16,8 @@ from small_runs import content, small_config
 from charnn.config import Config, read_yaml
 from charnn.errors import RunError
 from charnn.training import run_folder as run_folder_module
-from charnn.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST, PREVIOUS
 from charnn.training.events import Evaluation, Finished, RolledBack, Saved, Started, Step
 from charnn.training.run_folder import CONFIG, FILES, METRICS, RunFolder, recorded_by
 

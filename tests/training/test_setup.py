@@ -16,7 +16,8 @@ from charnn.config import Config, read_yaml
 from charnn.errors import CheckpointError, ConfigError, CorpusError, RunError, SharedMemoryError
 from charnn.models.language_model import LanguageModel
 from charnn.text.vocabulary import Vocabulary
-from charnn.training.checkpoint import BEST, LAST, PREVIOUS, load_checkpoint
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST, PREVIOUS
 from charnn.training.events import Finished, Step
 from charnn.training.run_folder import FILES
 from charnn.training.setup import Run, adapted, new_run, resume_run, shared_ids, union
@@ -85,7 +86,8 @@ def test_a_run_can_be_iterated_over(tmp_path: Path) -> None:
     events = list(run)
     assert isinstance(events[-1], Finished)
     assert run.checkpoint.progress.update == 17
-    assert run.checkpoint.parameters is run.trainer.model.parameters
+    weights = run.trainer.engine.model.parameters.flat
+    assert (run.checkpoint.parameters.flat == weights).all()
 
 
 def test_equal_seeds_give_equal_weights(tmp_path: Path) -> None:
@@ -533,7 +535,7 @@ def test_an_old_run_stays_where_a_new_one_cannot_begin(
     def no_memory(*_: Any, **__: Any) -> None:
         raise SharedMemoryError("shared memory cannot be had.")
 
-    monkeypatch.setattr("charnn.training.parallel.SharedArrays", no_memory)
+    monkeypatch.setattr("charnn.engines.shards.SharedArrays", no_memory)
     with pytest.raises(SharedMemoryError):
         new_run([write_corpus(tmp_path)], small_config(), out=run_copy, force=True)
     assert {entry.name: entry.read_bytes() for entry in run_copy.iterdir()} == before

@@ -24,19 +24,22 @@ from small_runs import (
 )
 
 from charnn.config import DEFAULT_STEPS, Config, SamplingConfig
+from charnn.engines.shard import Shard, shared_shapes
+from charnn.engines.shards import Shards
+from charnn.engines.shards_memory import SharedArrays
 from charnn.generation.sampling import sample
 from charnn.models.evaluation import Score
 from charnn.models.language_model import LanguageModel
-from charnn.text.batches import Streams
-from charnn.training.checkpoint import BEST, LAST, load_checkpoint
-from charnn.training.clipping import global_norm
+from charnn.nn.clipping import global_norm
+from charnn.nn.schedules import cosine, learning_rate
+from charnn.text.batches import Batch, Streams
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import BEST, LAST
 from charnn.training.events import Evaluation, Finished, RolledBack, Saved, Started, Step
-from charnn.training.parallel import Shards
+from charnn.training.progress import SMOOTHING
 from charnn.training.run_folder import RunFolder
-from charnn.training.schedules import learning_rate
-from charnn.training.shard import Shard, shared_shapes
-from charnn.training.shared import SharedArrays
-from charnn.training.trainer import SMOOTHING, Trainer, total_updates
+from charnn.training.setup import prepared
+from charnn.training.trainer import Trainer, total_updates
 
 GOLDEN = {  # losses of the updates 5, 10, ... 50
     "rnn": "3.256280 2.994825 2.911084 2.897569 3.056513 "
@@ -56,7 +59,7 @@ def make_trainer(folder: Path, *, write: bool = False, **changes: Any) -> Traine
     if write:
         run_folder = RunFolder(folder / "run")
         run_folder.create(config)
-    return Trainer.start(config, corpus, run_folder)
+    return prepared(config, corpus, run_folder)
 
 
 @pytest.fixture
@@ -65,13 +68,13 @@ def losses_spied(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
     original = LanguageModel.loss
 
-    def loss(self: LanguageModel, inputs: Any, targets: Any, states: Any, **named: Any) -> Any:
+    def loss(self: LanguageModel, batch: Batch, states: Any, **named: Any) -> Any:
         before = arrays_of(states)
-        result = original(self, inputs, targets, states, **named)
+        result = original(self, batch, states, **named)
         calls.append(
             {
-                "inputs": inputs.copy(),
-                "targets": targets.copy(),
+                "inputs": batch.inputs.copy(),
+                "targets": batch.targets.copy(),
                 "before": before,
                 "after": arrays_of(result[1]),
                 "loss": result[0],
@@ -139,7 +142,7 @@ def test_steps_tell_what_was_done(tmp_path: Path, losses_spied: list[dict[str, A
     """Loss, smoothed loss, learning rate, epoch and symbols are those of the update."""
     trainer = make_trainer(tmp_path, steps=17)
     events = of_kind(finish(trainer), Step)
-    config, windows = trainer.config.training, trainer.streams.windows
+    config, windows = trainer.config.training, trainer.source.count
     assert windows == WINDOWS
     smoothed = 0.0
     for number, (event, call) in enumerate(zip(events, losses_spied, strict=True)):
@@ -147,11 +150,11 @@ def test_steps_tell_what_was_done(tmp_path: Path, losses_spied: list[dict[str, A
         weight = max(SMOOTHING, 1 / (number + 1))
         smoothed += weight * (event.loss - smoothed)
         assert event.smoothed_loss == pytest.approx(smoothed, rel=1e-12)
-        assert event.learning_rate == learning_rate(config, number, 17, 0)
+        assert event.learning_rate == learning_rate(cosine, config, number, 17, 0)
         assert event.epoch == pytest.approx((number + 1) / windows)
         assert event.symbols == call["inputs"].size
         assert event.gradient_norm > 0
-    rest = trainer.streams.length % 10 * 3
+    rest = trainer.source.length % 10 * 3
     assert [event.symbols for event in events[:WINDOWS]] == [30] * (WINDOWS - 1) + [rest]
     seconds = [event.seconds for event in events]
     assert seconds == sorted(seconds)
@@ -171,9 +174,9 @@ def test_windows_follow_the_streams(tmp_path: Path, losses_spied: list[dict[str,
     finish(trainer)
     streams = Streams(trainer.corpus.train, 3, 10)
     for number, call in enumerate(losses_spied):
-        inputs, targets = streams.window(number % streams.windows)
-        assert call["inputs"].tolist() == inputs.tolist()
-        assert call["targets"].tolist() == targets.tolist()
+        batch = streams.batch(number % streams.count)
+        assert call["inputs"].tolist() == batch.inputs.tolist()
+        assert call["targets"].tolist() == batch.targets.tolist()
 
 
 def test_states_are_carried_and_reset_at_an_epochs_start(
@@ -184,11 +187,11 @@ def test_states_are_carried_and_reset_at_an_epochs_start(
     finish(trainer)
     zeros = arrays_of(trainer.model.zero_states(3))
     for number, call in enumerate(losses_spied):
-        if number % trainer.streams.windows == 0:
+        if number % trainer.source.count == 0:
             assert call["before"] == zeros
         else:
             assert call["before"] == losses_spied[number - 1]["after"] != zeros
-    assert arrays_of(trainer.shards.states) == losses_spied[-1]["after"]
+    assert arrays_of(trainer.checkpoint().states) == losses_spied[-1]["after"]
 
 
 def test_some_streams_can_start_afresh(
@@ -221,7 +224,7 @@ def test_an_evaluation_is_on_the_whole_validation_part(tmp_path: Path, val_fract
             expected = naive_loss(trainer.model, trainer.corpus.val)
             assert event.val_loss == pytest.approx(expected, abs=1e-5)
             assert event.train_loss == trainer.progress.smoothed_loss
-            assert event.epoch == pytest.approx(event.update / trainer.streams.windows)
+            assert event.epoch == pytest.approx(event.update / trainer.source.count)
             evaluations += 1
     assert evaluations == 4
 
@@ -237,7 +240,7 @@ def test_an_evaluation_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_best_evaluation_is_kept(tmp_path: Path) -> None:
-    """best.npz, `best_parameters` and the events agree on the lowest validation loss."""
+    """best.npz, `best` and the events agree on the lowest validation loss."""
     trainer = make_trainer(tmp_path, write=True, learning_rate=0.5, steps=20, eval_every=2)
     events = finish(trainer)
     evaluations = of_kind(events, Evaluation)
@@ -251,7 +254,7 @@ def test_the_best_evaluation_is_kept(tmp_path: Path) -> None:
     saved = load_checkpoint(tmp_path / "run" / BEST)
     assert saved.progress.update == best.update == trainer.progress.best_update
     assert saved.progress.best_loss == best.val_loss
-    assert saved.parameters.flat.tobytes() == trainer.best_parameters.tobytes()
+    assert saved.parameters.flat.tobytes() == trainer.best.parameters.flat.tobytes()
     assert naive_loss(saved.model, trainer.corpus.val) == pytest.approx(best.val_loss, abs=1e-5)
     finished = of_kind(events, Finished)[0]
     assert (finished.best_loss, finished.best_update) == (best.val_loss, best.update)
@@ -324,13 +327,13 @@ def test_gradients_are_clipped_before_the_update(
     """The optimiser sees a clipped gradient; the event tells the norm before clipping."""
     trainer = make_trainer(tmp_path, optimizer="sgd", **({"clip_norm": None} | clip))
     seen = []
-    update = trainer.shards._own.optimizer.update
+    update = trainer.engine._own.optimizer.update
 
     def spy(p: Any, g: Any, lr: float, t: int) -> None:
         seen.append(g.copy())
         update(p, g, lr, t)
 
-    monkeypatch.setattr(trainer.shards._own.optimizer, "update", spy)
+    monkeypatch.setattr(trainer.engine._own.optimizer, "update", spy)
     norms = [event.gradient_norm for event in of_kind(finish(trainer), Step)]
     assert min(norms) > 0.06
     for gradient, norm in zip(seen, norms, strict=True):
@@ -406,7 +409,8 @@ def test_every_shard_draws_its_own_numbers(tmp_path: Path, monkeypatch: pytest.M
         return original(self, *arguments, random=random, **named)
 
     monkeypatch.setattr(LanguageModel, "loss", loss)
-    shards = [Shard(config, V, (corpus.train, corpus.val), arrays, number) for number in range(3)]
+    parts = {"train": corpus.train, "val": corpus.val, "test": corpus.test}
+    shards = [Shard(config, V, parts, arrays, number) for number in range(3)]
     for update in range(5):
         for shard in shards:
             shard.compute(update)
@@ -456,47 +460,50 @@ def test_the_plateau_schedule_reduces_the_rate(tmp_path: Path) -> None:
 
 def test_the_average_of_the_weights_follows_its_formula(tmp_path: Path) -> None:
     """`a <- d a + (1 - d) p` after each update, where d grows to its value over the first ones."""
-    trainer = make_trainer(tmp_path, average=0.5)
-    expected = trainer.model.parameters.flat.astype(np.float64)
+    trainer = make_trainer(tmp_path, ema_decay=0.5)
+    weights = trainer.engine.model.parameters.flat
+    expected = weights.astype(np.float64)
     for event in trainer.run():
         if isinstance(event, Step):
             decay = min(0.5, event.update / (event.update + 10))
-            expected = decay * expected + (1 - decay) * trainer.model.parameters.flat
-            assert trainer.average == pytest.approx(expected, abs=1e-6)
-    assert np.abs(expected - trainer.model.parameters.flat).max() > 1e-3
+            expected = decay * expected + (1 - decay) * weights
+            assert trainer.checkpoint().average == pytest.approx(expected, abs=1e-6)
+    assert np.abs(expected - weights).max() > 1e-3
 
 
 def test_the_average_is_what_is_evaluated_and_kept(tmp_path: Path) -> None:
     """Validation, test and best.npz are the average's; last.npz goes on from the weights."""
-    trainer = make_trainer(tmp_path, write=True, average=0.8, test_fraction=0.1, steps=15)
+    trainer = make_trainer(tmp_path, write=True, ema_decay=0.8, test_fraction=0.1, steps=15)
     for event in trainer.run():
         if isinstance(event, Evaluation):
-            expected = naive_loss(trainer.evaluated, trainer.corpus.val)
+            expected = naive_loss(trainer.model, trainer.corpus.val)
             assert event.val_loss == pytest.approx(expected, abs=1e-5)
             assert event.val_loss != pytest.approx(
-                naive_loss(trainer.model, trainer.corpus.val), abs=1e-5
+                naive_loss(trainer.checkpoint().trained_model, trainer.corpus.val), abs=1e-5
             )
         if isinstance(event, Saved) and event.path.name == BEST:
             assert load_checkpoint(event.path).parameters.flat.tobytes() == (
-                trainer.evaluated.parameters.flat.tobytes()
+                trainer.model.parameters.flat.tobytes()
             )
     assert isinstance(event, Finished)
     best = load_checkpoint(tmp_path / "run" / BEST)
     assert best.average is None
     assert event.test_loss == pytest.approx(naive_loss(best.model, trainer.corpus.test), abs=1e-5)
     last = load_checkpoint(tmp_path / "run" / LAST)
-    assert last.parameters.flat.tobytes() == trainer.model.parameters.flat.tobytes()
-    assert last.model.parameters.flat.tobytes() == trainer.evaluated.parameters.flat.tobytes()
+    weights = trainer.engine.model.parameters.flat
+    assert last.parameters.flat.tobytes() == weights.tobytes()
+    assert last.model.parameters.flat.tobytes() == trainer.model.parameters.flat.tobytes()
     assert last.trained_model.parameters is last.parameters
 
 
 def test_averaging_changes_no_update(tmp_path: Path) -> None:
     """The average is only watched: the weights are those of a run without one."""
-    plain, averaged = make_trainer(tmp_path), make_trainer(tmp_path, average=0.9)
+    plain, averaged = make_trainer(tmp_path), make_trainer(tmp_path, ema_decay=0.9)
     finish(plain)
     finish(averaged)
-    assert plain.evaluated is plain.model
-    assert plain.model.parameters.flat.tobytes() == averaged.model.parameters.flat.tobytes()
+    assert substance(plain)["parameters"] == substance(averaged)["parameters"]
+    weights = plain.engine.model.parameters.flat
+    assert plain.model.parameters.flat.tobytes() == weights.tobytes()
     assert plain.progress.history != averaged.progress.history
 
 
@@ -513,7 +520,7 @@ def scripted_run(
 ) -> tuple[Trainer, list[Evaluation]]:
     """Run with one evaluation an update, whose losses are given."""
     script = iter(losses)
-    monkeypatch.setattr(Shards, "evaluate", lambda _: Score(next(script), 1))
+    monkeypatch.setattr(Shards, "evaluate", lambda *_: Score(next(script), 1))
     trainer = make_trainer(
         folder,
         **{"eval_every": 1, "steps": len(losses), "learning_rate": 1, "warmup_steps": 0} | changes,
@@ -551,7 +558,7 @@ def test_patience_begins_anew_at_an_improvement(
 def test_a_runs_length(tmp_path: Path) -> None:
     """Steps, or epochs times an epoch's windows, or the default; at least one update."""
     streams = Streams(np.arange(101), 2, 5)
-    assert streams.windows == 10
+    assert streams.count == 10
     lengths = {
         (7, None): 7,
         (None, 2.0): 20,
@@ -579,7 +586,7 @@ def test_hello_is_learned(tmp_path: Path, cell_options: dict[str, str]) -> None:
         val_fraction=0,
         **cell_options,
     )
-    trainer = Trainer.start(config, small_corpus(tmp_path, config, "hello\n" * 12))
+    trainer = prepared(config, small_corpus(tmp_path, config, "hello\n" * 12))
     last = of_kind(finish(trainer), Step)[-1]
     assert last.loss < 0.05
     options = SamplingConfig(prime="h", length=11, temperature=0)
@@ -589,7 +596,7 @@ def test_hello_is_learned(tmp_path: Path, cell_options: dict[str, str]) -> None:
 def golden_trainer(folder: Path, cell: str) -> Trainer:
     """Return a run from weights that do not depend on how models are initialized."""
     trainer = make_trainer(folder, cell=cell, steps=50, num_layers=2, dropout=0.2)
-    flat = trainer.model.parameters.flat
+    flat = trainer.engine.model.parameters.flat
     flat[:] = np.random.default_rng(4).uniform(-0.5, 0.5, flat.size)
     return trainer
 

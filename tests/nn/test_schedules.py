@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charnn.config import TrainingConfig
+from charnn.nn.schedules import learning_rate
 from charnn.registry import SCHEDULES
-from charnn.training.schedules import learning_rate
 
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)
 

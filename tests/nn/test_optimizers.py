@@ -11,9 +11,9 @@ import pytest
 
 from charnn.arrays import Array
 from charnn.config import TrainingConfig
+from charnn.nn.optimizers import CHUNK
 from charnn.registry import OPTIMIZERS
 from charnn.training import optimizers
-from charnn.training.optimizers import CHUNK
 
 Memory = dict[str, float]
 Rule = Callable[[float, float, float, int, Memory, TrainingConfig], float]

@@ -7,15 +7,38 @@ PyTorch's.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from charnn.arrays import Array
-from charnn.config import TrainingConfig
 
 CHUNK = 32_768  # parameters updated at a time, so that all vectors of a rule stay in the cache
+
+
+class Rates(Protocol):
+    """The constants of the rules; a configuration's training section has them."""
+
+    @property
+    def momentum(self) -> float:
+        """Momentum's decay of the velocity."""
+
+    @property
+    def beta1(self) -> float:
+        """Adam's decay of the mean gradient."""
+
+    @property
+    def beta2(self) -> float:
+        """Adam's decay of the mean squared gradient."""
+
+    @property
+    def rms_decay(self) -> float:
+        """RMSProp's decay of the mean squared gradient."""
+
+    @property
+    def weight_decay(self) -> float:
+        """How strongly weights are pulled towards zero."""
 
 
 class Optimizer(ABC):
@@ -24,28 +47,40 @@ class Optimizer(ABC):
     slots: ClassVar[tuple[str, ...]] = ()
     epsilon: ClassVar[float] = 1e-8
 
-    def __init__(self, config: TrainingConfig, state: dict[str, Array]) -> None:
-        """Go on with a memory: a vector (P,) for each of `slots`."""
-        self.config = config
+    def __init__(
+        self, rates: Rates, state: dict[str, Array], decaying: Array | None = None
+    ) -> None:
+        """Continue with a memory: a vector (P,) for each of `slots`.
+
+        Weight decay applies where `decaying` (P,) is 1, and not where it is 0; None is everywhere.
+        """
+        self.rates = rates
         self.state = state
+        self._decay_rates: Array | None = None
+        if rates.weight_decay and decaying is not None:
+            self._decay_rates = decaying * decaying.dtype.type(rates.weight_decay)
 
     @classmethod
-    def fresh(cls, config: TrainingConfig, size: int, dtype: npt.DTypeLike) -> Optimizer:
+    def fresh(cls, rates: Rates, size: int, dtype: npt.DTypeLike) -> Optimizer:
         """Return a rule for P = `size` parameters that has seen none."""
-        return cls(config, {slot: np.zeros(size, dtype) for slot in cls.slots})
+        return cls(rates, {slot: np.zeros(size, dtype) for slot in cls.slots})
 
     def update(self, p: Array, g: Array, lr: float, t: int) -> None:
         """Update p (P,) by the gradient g (P,), which may be overwritten."""
         for start in range(0, len(p), CHUNK):
             chunk = slice(start, start + CHUNK)
             slots = [vector[chunk] for vector in self.state.values()]
-            self._decay(p[chunk], g[chunk], lr)
+            if self.rates.weight_decay:
+                self._decay(p[chunk], g[chunk], lr, self._decay_rate(chunk))
             self._update(p[chunk], g[chunk], lr, t, *slots)
 
-    def _decay(self, p: Array, g: Array, lr: float) -> None:
+    def _decay_rate(self, chunk: slice) -> float | Array:
+        """Return the weight decay of some parameters."""
+        return self.rates.weight_decay if self._decay_rates is None else self._decay_rates[chunk]
+
+    def _decay(self, p: Array, g: Array, lr: float, decay: float | Array) -> None:
         """Weight decay as a penalty: `g <- g + weight_decay p`."""
-        if self.config.weight_decay:
-            g += self.config.weight_decay * p
+        g += decay * p
 
     @abstractmethod
     def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:
@@ -66,7 +101,7 @@ class Momentum(Optimizer):
 
     def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:
         (v,) = slots
-        v *= self.config.momentum
+        v *= self.rates.momentum
         v += g
         p -= lr * v
 
@@ -90,7 +125,7 @@ class RMSProp(Optimizer):
 
     def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:
         (s,) = slots
-        decay = self.config.rms_decay
+        decay = self.rates.rms_decay
         s *= decay
         s += (1 - decay) * g * g
         p -= lr * g / (np.sqrt(s) + self.epsilon)
@@ -107,7 +142,7 @@ class Adam(Optimizer):
 
     def _update(self, p: Array, g: Array, lr: float, t: int, *slots: Array) -> None:
         m, v = slots
-        beta1, beta2 = self.config.beta1, self.config.beta2
+        beta1, beta2 = self.rates.beta1, self.rates.beta2
         m *= beta1
         m += (1 - beta1) * g
         v *= beta2
@@ -125,5 +160,5 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay, `p <- p - lr weight_decay p` (Loshchilov, 2019)."""
 
-    def _decay(self, p: Array, g: Array, lr: float) -> None:
-        p *= 1 - lr * self.config.weight_decay
+    def _decay(self, p: Array, g: Array, lr: float, decay: float | Array) -> None:
+        p *= 1 - lr * decay

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charnn.arrays import Array
-from charnn.training.clipping import clip_by_global_norm, clip_by_value, global_norm
+from charnn.nn.clipping import clip_by_global_norm, clip_by_value, global_norm
 
 vectors = st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=20).map(
     lambda values: np.array(values, np.float64)

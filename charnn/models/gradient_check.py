@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.models.language_model import LanguageModel, LayerStates, layer_name
-from charnn.nn.gradcheck import Comparison, check_gradients
+from charnn.models.language_model import LanguageModel
+from charnn.models.stack import LayerStates
+from charnn.nn.central_differences import Comparison, check_gradients
+from charnn.text.batches import Batch
 
 
 def check_language_model(
     model: LanguageModel,
-    inputs: Array,
-    targets: Array,
+    batch: Batch,
     states: LayerStates,
     *,
     dropout_seed: int | None = None,
@@ -20,20 +21,20 @@ def check_language_model(
 ) -> list[Comparison]:
     """Compare the gradients of all parameters and initial states, computed in float64.
 
-    `inputs` and `targets` are (T, B). With `dropout_seed` dropout is on, with the same masks in
+    With `dropout_seed` dropout is on, with the same masks in
     every evaluation. Every coordinate is checked, or with `directions` a few random directions of
     each array, which is enough for large models.
     """
-    model = LanguageModel(model.config, model.vocab_size, model.parameters.astype(np.float64))
+    model = model.with_parameters(model.parameters.astype(np.float64))
     states = [tuple(state.astype(np.float64) for state in layer) for layer in states]
 
     def random() -> np.random.Generator | None:
         return None if dropout_seed is None else np.random.default_rng(dropout_seed)
 
     def loss() -> float:
-        return model.loss(inputs, targets, states, random=random())[0]
+        return model.loss(batch, states, random=random())[0]
 
-    _, _, backward = model.loss(inputs, targets, states, random=random())
+    _, _, backward = model.loss(batch, states, random=random())
     gradients = model.parameters.zeros_like()
     d_states = backward(gradients)
     return check_gradients(loss, model.parameters, gradients, directions) + check_gradients(
@@ -43,10 +44,9 @@ def check_language_model(
 
 def named_states(model: LanguageModel, states: LayerStates) -> dict[str, Array]:
     """Return states by name: `layer1/h0`, ..."""
+    flat = (state for layer in states for state in layer)
     return {
-        f"{layer_name(number)}/{name}0": state
-        for number, layer in enumerate(states, 1)
-        for name, state in zip(model.cell.states, layer, strict=True)
+        f"{name}0": state for name, state in zip(model.stack.state_shapes(1), flat, strict=True)
     }
 
 
@@ -63,8 +63,7 @@ def check_configuration(
     ]
     return check_language_model(
         model,
-        ids[:-1],
-        ids[1:],
+        Batch(ids[:-1], ids[1:]),
         states,
         dropout_seed=seed if model.config.dropout else None,
         directions=random if directional else None,

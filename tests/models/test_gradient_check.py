@@ -9,9 +9,9 @@ import pytest
 
 from charnn.config import ModelConfig
 from charnn.models import gradcheck, language_model
-from charnn.models.gradcheck import check_configuration, check_language_model, named_states
+from charnn.models.gradient_check import check_configuration, check_language_model, named_states
 from charnn.models.language_model import LanguageModel
-from charnn.nn.gradcheck import TOLERANCE, Comparison
+from charnn.nn.central_differences import TOLERANCE, Comparison
 
 INPUTS = np.array([[0, 3], [2, 2], [4, 1]])
 TARGETS = np.array([[3, 2], [2, 4], [1, 1]])

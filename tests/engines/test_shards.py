@@ -15,89 +15,108 @@ import numpy as np
 import pytest
 
 from charnn.config import Config
+from charnn.engines.shards import Shards, default_shards
+from charnn.engines.shards_memory import SharedArrays
+from charnn.engines.shards_messages import AWAKE, receive, stay_awake
 from charnn.errors import ConfigError, WorkerError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
-from charnn.training.parallel import AWAKE, Shards, default_shards, receive, stay_awake
+from charnn.text.batches import Streams
+from charnn.text.corpus import Corpus, corpus_in_memory
+from charnn.text.vocabulary import Vocabulary
 from charnn.training.setup import new_run
-from charnn.training.shard import IdsFile
-from charnn.training.shared import SharedArrays
 
 V = 7
+VOCABULARY = Vocabulary("abcdefg")
+OPTIONS = {
+    "hidden_size": 6,
+    "batch_size": 6,
+    "seq_length": 5,
+    "dropout": 0.0,
+    "optimizer": "sgd",
+    "clip_norm": None,
+    "val_fraction": 0.15,
+    "test_fraction": 0.1,
+}
 
 
-@pytest.fixture
-def ids_file(tmp_path):
-    """Ids of a random text on disk."""
-    path = tmp_path / "ids"
-    np.random.default_rng(3).integers(0, V, 401, np.uint8).tofile(path)
-    return path
+@pytest.fixture(scope="module")
+def ids():
+    """The ids of a random text."""
+    return np.random.default_rng(3).integers(0, V, 401, np.uint8)
 
 
-def shards_of(ids_file, number, **options):
-    """Return shards over a small model and the text."""
-    config = Config().replace(
-        **{"hidden_size": 6, "batch_size": 6, "seq_length": 5, "dropout": 0.0, "shards": number}
-        | options
-    )
-    model = LanguageModel.initialized(config.model, V, 1)
-    return Shards(config, model, IdsFile(str(ids_file), "u1", 341, 60))
+def shards_of(corpus, number, **options):
+    """Return shards over a small model and the ids, or a corpus."""
+    config = Config().replace(**OPTIONS | {"shards": number} | options)
+    if not isinstance(corpus, Corpus):
+        corpus = corpus_in_memory(corpus, VOCABULARY)
+    model = LanguageModel.initialized(config.model, len(corpus.vocabulary), 1)
+    return Shards(config, model, corpus.cut(config.data))
+
+
+def everything(shards):
+    """Return the bytes of all that updates change."""
+    return {name: array.tobytes() for name, array in shards.export().items()}
 
 
 @pytest.mark.parametrize("number", [2, 4])
-def test_shards_add_up_to_the_whole(ids_file, number):
-    """Loss, gradient and states of several shards are those of one, to rounding."""
-    whole, parts = shards_of(ids_file, 1), shards_of(ids_file, number)
+def test_shards_add_up_to_the_whole(ids, number):
+    """Loss, gradient and states of several shards are those of one, to rounding.
+
+    With plain gradient descent at a rate of 1 the gradient is what an update takes away.
+    """
+    whole, parts = shards_of(ids, 1), shards_of(ids, number)
     try:
         for update in range(3):
-            assert parts.compute(update) == pytest.approx(whole.compute(update), rel=1e-6)
-            norms = parts.add_gradients()
-            assert norms == pytest.approx(whole.add_gradients(), rel=1e-6)
-            np.testing.assert_allclose(
-                parts.gradients.flat, whole.gradients.flat, rtol=0, atol=1e-6
-            )
-            for ours, theirs in zip(parts.states[0], whole.states[0], strict=True):
-                np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+            assert parts.update(update, 1.0) == pytest.approx(whole.update(update, 1.0), rel=1e-5)
+            ours, theirs = parts.export(), whole.export()
+            assert list(ours) == list(theirs)
+            for name, array in ours.items():
+                np.testing.assert_allclose(array, theirs[name], rtol=0, atol=1e-6)
     finally:
         parts.close()
 
 
-def test_uneven_shards_cover_every_stream(ids_file):
+def test_uneven_shards_cover_every_stream(ids):
     """Four shards of six streams have 1, 2, 1 and 2 of them, and none is left out."""
-    shards = shards_of(ids_file, 4)
+    shards = shards_of(ids, 4)
     try:
-        shards.compute(0)
-        assert all(np.abs(state).sum(axis=1).min() > 0 for state in shards.states[0])
+        shards.update(0, 0.1)
+        states = [array for name, array in shards.export().items() if name.startswith("state/")]
+        assert all(np.abs(state).sum(axis=1).min() > 0 for state in states)
     finally:
         shards.close()
 
 
-def test_states_are_zero_at_the_beginning_of_an_epoch(ids_file):
+def test_states_are_zero_at_the_beginning_of_an_epoch(ids):
     """The first window of the second epoch gives the loss of the first window again."""
-    shards = shards_of(ids_file, 2)
+    shards = shards_of(ids, 2)
+    epoch = Streams(ids[:301], 6, 5).count
     try:
-        first = shards.compute(0)
-        assert shards.compute(1) != first
-        assert shards.compute(shards.streams.windows) == first
+        first, _ = shards.update(0, 0.0)
+        assert shards.update(1, 0.0)[0] != first
+        assert shards.update(epoch, 0.0)[0] == first
+        assert shards.update(epoch - 1, 0.0)[0] != first
     finally:
         shards.close()
 
 
-def test_a_worker_that_dies_is_reported(ids_file):
+def test_a_worker_that_dies_is_reported(ids):
     """A worker that is killed ends the update with a WorkerError that names its shard."""
-    shards = shards_of(ids_file, 2)
-    shards.compute(0)
+    shards = shards_of(ids, 2)
+    shards.update(0, 0.1)
     shards._workers[0]._process.kill()
     shards._workers[0]._process.wait()
-    with pytest.raises(WorkerError, match=r"worker of shard 1 ended .* --resume"):
-        shards.compute(1)
+    with pytest.raises(WorkerError, match=r"worker process of shard 1 ended .* --resume"):
+        shards.update(1, 0.1)
     shards.close()
 
 
-def test_close_ends_the_workers(ids_file):
+def test_close_ends_the_workers(ids):
     """After close no worker runs."""
-    shards = shards_of(ids_file, 3)
-    shards.compute(0)
+    shards = shards_of(ids, 3)
+    shards.update(0, 0.1)
     processes = [worker._process for worker in shards._workers]
     shards.close()
     assert [process.poll() for process in processes] == [0, 0]
@@ -113,7 +132,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
         " hidden_size=8)\n"
         "for event in run:\n"
         "    if getattr(event, 'update', 0) == 3:\n"
-        "        print(run.trainer.shards._workers[0]._process.pid, flush=True)\n"
+        "        print(run.trainer.engine._workers[0]._process.pid, flush=True)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     worker = int(parent.stdout.readline())
@@ -186,55 +205,54 @@ def test_shared_arrays_are_one_memory():
     """What is written through one attachment is read through another."""
     shapes = {"a": (3, 5), "b": (7,)}
     first = SharedArrays(shapes)
-    second = SharedArrays(shapes, first.handle)
+    second = SharedArrays(shapes, handle=first.handle)
     first["a"][:] = 2
     second["b"][:] = 3
     assert (second["a"] == 2).all()
     assert (first["b"] == 3).all()
 
 
-def test_a_worker_ignores_the_terminals_interrupt(ids_file):
+def test_a_worker_ignores_the_terminals_interrupt(ids):
     """SIGINT to the run's process group does not reach the workers."""
-    shards = shards_of(ids_file, 2)
+    shards = shards_of(ids, 2)
     try:
-        shards.compute(0)
+        shards.update(0, 0.1)
         process = shards._workers[0]._process
         assert os.getpgid(process.pid) != os.getpgid(0)
-        shards.compute(1)
+        shards.update(1, 0.1)
         assert process.poll() is None
     finally:
         shards.close()
 
 
-def test_shards_evaluate_together(ids_file):
-    """The loss on the validation part is that of one shard, and of `evaluate`."""
-    parts = shards_of(ids_file, 3)
+def test_shards_evaluate_together(ids):
+    """The loss on any part of the corpus is that of one shard, and of `evaluate`."""
+    long = np.tile(ids, 20)
+    whole, parts = shards_of(long, 1), shards_of(long, 3)
+    corpus = corpus_in_memory(long, VOCABULARY).cut(Config().replace(**OPTIONS).data)
     try:
-        score = parts.evaluate()
-        val = np.fromfile(ids_file, np.uint8)[341:401]
-        assert score.predictions == 59
-        assert score.nats == pytest.approx(evaluate(parts.model, val).nats, rel=1e-6)
+        for part in ("train", "val", "test"):
+            expected = evaluate(whole.model, getattr(corpus, part))
+            assert whole.evaluate(part) == expected
+            score = parts.evaluate(part)
+            assert score.predictions == expected.predictions == corpus.parts[part] - 1
+            assert score.nats == pytest.approx(expected.nats, rel=1e-6)
     finally:
         parts.close()
 
 
-def test_shards_update_their_slices(ids_file):
+def test_shards_update_their_slices(ids):
     """An update by several shards is that of one: no parameter is left out, none moved twice."""
-    options = {"optimizer": "momentum", "average": 0.5, "clip_value": 0.01}
-    whole, parts = shards_of(ids_file, 1, **options), shards_of(ids_file, 3, **options)
+    options = {"optimizer": "momentum", "ema_decay": 0.5, "clip_value": 0.01, "clip_norm": 0.02}
+    whole, parts = shards_of(ids, 1, **options), shards_of(ids, 3, **options)
     try:
         for update in range(3):
             for shards in (whole, parts):
-                shards.compute(update)
-                shards.add_gradients()
-                shards.apply(update + 1, 0.1, 0.5)
-            for ours, theirs in (
-                (parts.model.parameters.flat, whole.model.parameters.flat),
-                (parts.optimizer_state["v"], whole.optimizer_state["v"]),
-                (parts.average, whole.average),
-            ):
-                np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
-            assert (whole.average != whole.model.parameters.flat).any()
+                shards.update(update, 0.1)
+            ours, theirs = parts.export(), whole.export()
+            for name, array in ours.items():
+                np.testing.assert_allclose(array, theirs[name], rtol=0, atol=1e-6)
+            assert (theirs["average"] != whole.model.parameters.flat).any()
     finally:
         parts.close()
 
@@ -286,9 +304,9 @@ def test_who_waits_for_a_message_stays_awake_for_a_while(pipe, monkeypatch):
     assert offers == [1] * 3
 
 
-def test_synchronize_waits_for_every_shard(ids_file):
+def test_synchronize_waits_for_every_shard(ids):
     """An order to do nothing starts the workers and changes nothing."""
-    shards = shards_of(ids_file, 3)
+    shards = shards_of(ids, 3)
     try:
         before = shards.model.parameters.flat.copy()
         shards.synchronize()

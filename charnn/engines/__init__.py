@@ -1,0 +1,1 @@
+"""Engines: what computes the updates of a run. `charnn.engines.engine` has their protocol."""

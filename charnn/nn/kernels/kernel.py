@@ -1,0 +1,181 @@
+"""What a kernel is: a cell's steps, as the loop over time calls them.
+
+A kernel computes what its cell's readable `step` computes, and is tested against it. It differs in
+three ways that make it fast:
+
+- it writes into memory that was prepared for a whole window, through views made once;
+- local derivatives (what stands in brackets in the cells' equations) need nothing from later times,
+  so they are computed for many steps at once, and only what comes from later goes step by step;
+- the recurrent weights are laid out once a window for the products of all steps.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from charnn.arrays import Array, Arrays, Shape
+from charnn.nn.buffers import Buffers
+from charnn.nn.parameters import Gradients
+from charnn.nn.products import ALL_GATES, BlockedWeights, Multiply, outer_products, weights_for
+
+States: TypeAlias = tuple[Array, ...]
+Views: TypeAlias = tuple[Array, ...]
+Products: TypeAlias = dict[tuple[Any, Any], tuple[Multiply, Array]]
+
+
+class RecurrentWeights:
+    """A cell's recurrent weights, made ready once for all the steps of a window of B streams.
+
+    What its products return is valid until the next product.
+    """
+
+    def __init__(self, weights: Arrays, batch_size: int, buffers: Buffers) -> None:
+        self.weights = weights
+        self._batch_size, self._buffers = batch_size, buffers
+        self._products: Products = {}
+        self._products_transposed: Products = {}
+
+    def __getitem__(self, name: str) -> Array:
+        return self.weights[name]
+
+    def complete(self, a: Array, h: Array) -> None:
+        """Add to the pre-activations a (G, B, H) what they still lack: `h W_hh`, h (B, H)."""
+        a += self.product(h)
+
+    def product(self, h: Array, gates: slice = ALL_GATES) -> Array:
+        """`h W_hh[g]` for each gate: h (B, H), returns (G, B, H)."""
+        known = self._products.get((gates.start, gates.stop))
+        if known is None:
+            known = self._prepare(self._products, self._W_hh.product, gates)
+        multiply, out = known
+        multiply(h)
+        return out
+
+    def product_transposed(self, da: Array, gates: slice = ALL_GATES) -> Array:
+        """The gradient of `product`'s h: `sum over g of da[g] W_hh[g]^T`, (G, B, H) -> (B, H)."""
+        known = self._products_transposed.get((gates.start, gates.stop))
+        if known is None:
+            known = self._prepare(self._products_transposed, self._W_hh_T.products, gates)
+        multiply, out = known
+        multiply(da)
+        total: Array = out[0] if len(out) == 1 else np.add.reduce(out, axis=0, out=self._total)
+        return total
+
+    def _prepare(
+        self, products: Products, layout: Callable[[Array, slice], Multiply], gates: slice
+    ) -> tuple[Multiply, Array]:
+        """Prepare the product with the weights of some gates, for all steps of the window."""
+        out = self._out[gates]
+        products[gates.start, gates.stop] = layout(out, gates), out
+        return products[gates.start, gates.stop]
+
+    @cached_property
+    def _W_hh(self) -> Any:
+        return weights_for(self.weights["W_hh"], self._batch_size, self._buffers.child("W_hh"))
+
+    @cached_property
+    def _W_hh_T(self) -> BlockedWeights:
+        W = self.weights["W_hh"].swapaxes(1, 2)
+        return BlockedWeights(W, self._batch_size, self._buffers.child("W_hh^T"))
+
+    @cached_property
+    def _out(self) -> Array:
+        G, _, H = self.weights["W_hh"].shape
+        return self._buffers.array("out", (G, self._batch_size, H), self.weights["W_hh"].dtype)
+
+    @cached_property
+    def _total(self) -> Array:
+        return self._buffers.array("total", self._out.shape[1:], self._out.dtype)
+
+
+class Kernel(ABC):
+    """The steps of one cell. Kernels are stateless: all that a step computes is passed in or out.
+
+    `memory` names what a step keeps until the weights' gradients are computed, `local` the
+    derivatives of a step beside those of its gates; (B, H) each.
+    """
+
+    memory: ClassVar[tuple[str, ...]] = ()
+    local: ClassVar[tuple[str, ...]] = ()
+    completes: ClassVar[bool] = False  # h enters through `RecurrentWeights.complete` only
+
+    def weights(self, weights: Arrays, batch_size: int, buffers: Buffers) -> RecurrentWeights:
+        """Return the cell's weights, ready for the steps of B streams."""
+        return RecurrentWeights(weights, batch_size, buffers)
+
+    def views(self, a: Array) -> Views:
+        """Return a step's (G, B, H), then the parts of it that a step names.
+
+        They are made once for all windows: a view takes about 0.1 us, and a step has a dozen.
+        """
+        return a, *a
+
+    def rows(self, memory: Sequence[Array], steps: int) -> Sequence[Any]:
+        """Return each step's part of the memory, for T = `steps` steps."""
+        return list(zip(*memory, strict=True)) if memory else [()] * steps
+
+    def step_memory(self, shape: Shape, dtype: npt.DTypeLike) -> Any:
+        """Return the memory of a single step, for (B, H) = `shape`."""
+        return tuple(np.empty(shape, dtype) for _ in self.memory)
+
+    @abstractmethod
+    def step(
+        self, a: Views, previous: States, states: States, memory: Any, W: RecurrentWeights
+    ) -> None:
+        """Compute the states at time t from those at t - 1.
+
+        `a`, the `views` of (G, B, H), holds the input's share of the pre-activations and may become
+        the gates; `previous` are the states at t - 1, `states` are filled, (B, H) each, and so is
+        the step's part of the memory.
+        """
+
+    @abstractmethod
+    def local_gradients(
+        self,
+        a: Array,
+        previous: States,
+        states: States,
+        memory: States,
+        da: Array,
+        local: States,
+    ) -> None:
+        """Compute the local derivatives of some steps after the forward pass, S of them.
+
+        `a` (S, G, B, H) holds what `step` left there; the states and the memory are (S, B, H) each.
+        Fills `da` (G, S, B, H) with the derivatives of the gates, and `local` (S, B, H) with the
+        others.
+        """
+
+    @abstractmethod
+    def step_backward(
+        self,
+        d_states: States,
+        a: Views,
+        memory: Any,
+        da: Views,
+        local: States,
+        W: RecurrentWeights,
+    ) -> States:
+        """Compute a step's gradient from that of its states, `d_states`, (B, H) each.
+
+        `da`, the `views` of (G, B, H), holds the gates' local derivatives and is multiplied by what
+        comes from later: it becomes the gradient of the input's share. Returns the gradients of the
+        previous states, which may lie in the memory of `d_states` and of W's products.
+        """
+
+    def weight_gradients(
+        self,
+        h_prev: Array,
+        da: Array,
+        memory: States,
+        W: RecurrentWeights,
+        gradients: Gradients,
+    ) -> None:
+        """Add a window's gradients of the recurrent weights: h_prev (T, B, H), da (G, T, B, H)."""
+        gradients.add("W_hh", lambda out: outer_products(h_prev, da, out=out))

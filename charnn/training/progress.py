@@ -1,0 +1,56 @@
+"""How far a run has come, and what it has seen on the way."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+SMOOTHING = 0.02  # weight of a new loss in the smoothed one
+
+
+@dataclass
+class Progress:
+    """What changes from update to update beside the arrays. Losses are in nats per symbol."""
+
+    update: int = 0
+    smoothed_loss: float | None = None
+    best_loss: float | None = None
+    best_update: int = 0
+    stale: int = 0  # evaluations since the best one
+    plateau: int = 0  # evaluations since the best one or the last reduction
+    reductions: int = 0  # of the learning rate, by the plateau schedule
+    rollbacks: int = 0
+    seconds: float = 0.0
+    history: list[tuple[int, float, float | None]] = field(default_factory=list)
+
+    def copy(self) -> Progress:
+        """Return a copy that shares nothing."""
+        return Progress(**{**asdict(self), "history": list(self.history)})
+
+    def count_update(self, loss: float) -> None:
+        """Count an update, and smooth the training loss."""
+        self.update += 1
+        weight = max(SMOOTHING, 1 / self.update)
+        before = loss if self.smoothed_loss is None else self.smoothed_loss
+        self.smoothed_loss = before + weight * (loss - before)
+
+    def count_evaluation(self, train_loss: float, val_loss: float | None) -> bool:
+        """Count an evaluation; return whether it is the best so far.
+
+        Where there is no validation part, the training loss decides.
+        """
+        loss = train_loss if val_loss is None else val_loss
+        improved = self.best_loss is None or loss < self.best_loss
+        if improved:
+            self.best_loss, self.best_update = loss, self.update
+            self.stale = self.plateau = 0
+        else:
+            self.stale += 1
+            self.plateau += 1
+        self.history.append((self.update, train_loss, val_loss))
+        return improved
+
+    def reduce_after(self, patience: int) -> None:
+        """Count a reduction of the learning rate after `patience` evaluations without a best."""
+        if self.plateau >= patience:
+            self.reductions += 1
+            self.plateau = 0
