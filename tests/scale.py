@@ -19,7 +19,11 @@ import numpy as np
 
 BLOCK = 1 << 20
 EVALUATED = 50  # megabytes
-MODEL = ("--cell", "rnn", "--hidden-size", "64", "--shards", "2")
+TRAIN = (
+    *("train", "large.txt", "--val-fraction", "0", "--quiet", "--force", "--out", "run"),
+    *("--cell", "rnn", "--hidden-size", "64", "--shards", "2"),
+)
+EVAL = ("eval", "run", "part.txt", "--quiet")
 
 
 class Measured(NamedTuple):
@@ -71,12 +75,11 @@ def measurements(folder: Path, megabytes: int, evaluated: int) -> list[Measured]
     """Make a text and measure the commands that read it, its encoding first."""
     make_text(folder / "large.txt", megabytes)
     make_text(folder / "part.txt", evaluated)
-    train = ("train", "large.txt", "--val-fraction", "0", "--quiet", "--force", "--out", "run")
     return [
         measured(folder, "vocab", "large.txt", "--quiet"),
-        measured(folder, *train, *MODEL, "--steps", "1"),
-        measured(folder, *train, *MODEL, "--steps", "100"),
-        measured(folder, "eval", "run", "part.txt", "--quiet"),
+        measured(folder, *TRAIN, "--steps", "1"),
+        measured(folder, *TRAIN, "--steps", "100"),
+        measured(folder, *EVAL),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -26,14 +27,20 @@ def test_flops_of_a_layer():
     assert Point("lstm", "before", 1, H, 16, 64).flops == expected
 
 
-def test_in_turn_alternates_and_gives_medians():
-    """Both sides run in each round, in turn."""
-    calls = []
-    medians = measure.in_turn([lambda: calls.append("a"), lambda: calls.append("b")], 2)
-    assert len(medians) == 2
-    assert "".join(calls[6:]).replace("aa", "a").strip("ab") == ""
-    assert calls.count("a") > 2
-    assert calls.count("b") > 2
+def test_in_turn_alternates_and_gives_medians(monkeypatch):
+    """Each side is warmed up; then both run in each round, in turn, as often as fits in it."""
+    calls, clock = [], [0.0]
+    seconds = {"a": 0.125, "b": 0.0625}
+    monkeypatch.setattr(measure, "ROUND_SECONDS", 0.25)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    def side(name):
+        calls.append(name)
+        clock[0] += 99 if len(calls) == 7 else seconds[name]  # one that was disturbed
+
+    medians = measure.in_turn([lambda: side("a"), lambda: side("b")], 3)
+    assert "".join(calls) == "aaabbb" + 3 * "aabbbb"
+    assert medians == [seconds["a"], seconds["b"]]
 
 
 def test_geometric_means_are_by_cell():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from commands import data, output, refusal, succeed
 
 import charnn
+from charnn.cli.main import charnn as charnn_command
 from charnn.training.checkpoint import Checkpoint
 
 SEPARATOR = "\n---\n"
@@ -234,17 +236,26 @@ def test_a_closed_pipe_ends_an_endless_sample(model: Path) -> None:
         assert process.wait(30) in {0, 1}
 
 
-def test_text_appears_as_it_is_made(model: Path) -> None:
-    """The first characters arrive while the rest is still to come."""
-    command = [sys.executable, "-m", "charnn", "sample", model, "--len", "none", "--seed", "1"]
-    with subprocess.Popen(
-        [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    ) as process:
-        first = process.stdout.read1(1)
-        assert process.poll() is None
-        process.stdout.close()
-        process.wait(30)
-    assert first == output("sample", model, "--len", 1, "--seed", 1).encode()
+def test_text_appears_as_it_is_made(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each character is handed on before the next is made."""
+    written = []
+
+    class Reader(io.RawIOBase):
+        """Where the output goes, once it is not held back."""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, block: bytes) -> int:
+            written.append(bytes(block))
+            return len(block)
+
+    options = ["sample", str(model), "--len", "40", "--seed", "1"]
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(Reader())))
+    charnn_command.main(options, standalone_mode=False)
+    monkeypatch.undo()
+    assert len(written) == 40
+    assert b"".join(written).decode() == output(*options)
 
 
 @pytest.mark.parametrize("flags", [["--num", 2], ["--json"]])
@@ -291,7 +302,7 @@ def test_a_model_of_bytes(verse: Path) -> None:
         (["--top-k", 0], "top_k is 0"),
         (["--top-p", 0], "top_p is 0"),
         (["--top-p", 1.5], "top_p is 1.5"),
-        (["--len", -1], "len"),
+        (["--len", -1], "length is -1"),
         (["--num", 0], "num is 0"),
         (["--seed", -1], "seed is -1"),
     ],

@@ -31,7 +31,7 @@ from charnn.text.vocabulary import Vocabulary
 LETTERS = Vocabulary.from_text("\n abcdefghij")
 BYTES = Vocabulary.of_bytes()
 FOREIGN = "\u00e9"
-careful = settings(derandomize=True, deadline=None, max_examples=150)
+careful = settings(derandomize=True, deadline=None, max_examples=60)
 
 rows = st.lists(st.floats(-30, 30), min_size=1, max_size=12)
 shares = st.floats(1e-3, 1)
@@ -567,7 +567,7 @@ def test_nothing_is_read_after_the_stop() -> None:
     st.lists(st.binary(max_size=3).map(lambda raw: bytes(97 + byte % 2 for byte in raw))),
     st.text("ab", min_size=1, max_size=5).map(str.encode),
 )
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(derandomize=True, deadline=None, max_examples=200)
 def test_until_is_a_cut_before_the_stop(pieces: list[bytes], stop: bytes) -> None:
     """In pieces of any size the result is the text up to the stop; no more is held than needed."""
     whole = b"".join(pieces)

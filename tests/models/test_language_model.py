@@ -233,13 +233,9 @@ def test_first_loss_is_ln_v(cell_options, hidden_size, num_layers, embedding_siz
     assert loss == pytest.approx(math.log(65), rel=0.05)
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("embedding_size", [None, 8], ids=["one-hot", "embedding"])
-def test_one_batch_can_be_memorised(cell_options, num_layers, embedding_size):
+def test_one_batch_can_be_memorised(cell_options):
     """At most 300 updates of Adam bring the loss on one batch of random text below 0.05."""
-    config = ModelConfig(
-        **cell_options, hidden_size=24, num_layers=num_layers, embedding_size=embedding_size
-    )
+    config = ModelConfig(**cell_options, hidden_size=24)
     model = LanguageModel.initialized(config, V, 1)
     inputs, targets = random_ids(10, 4)
     inputs[0] = range(4)  # streams that begin alike could not be told apart

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from subjects import Layer, Model, failing, max_error
+from subjects import Layer, failing, max_error
 
-from charnn.config import ModelConfig
 from charnn.nn import products
 from charnn.nn.buffers import Buffers
 from charnn.nn.central_differences import TOLERANCE, check_gradients
@@ -71,30 +70,6 @@ def test_no_final_gradient_is_a_gradient_of_zero(cell):
     layer.d_final = None
     for name, gradient in layer.gradients().items():
         assert np.array_equal(gradient, expected[name]), name
-
-
-@pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("rate", [0.0, 0.4])
-@pytest.mark.parametrize("embedding_size", [None, 3], ids=["one-hot", "embedding"])
-def test_language_model(cell_options, num_layers, rate, embedding_size):
-    """Gradients of all parameters and initial states of a whole model."""
-    config = ModelConfig(
-        **cell_options,
-        hidden_size=4,
-        num_layers=num_layers,
-        dropout=rate,
-        embedding_size=embedding_size,
-    )
-    assert failing(Model.random(config).comparisons()) == set()
-
-
-def test_dropout_is_on_in_the_model_checked_above(cell_options):
-    """The masks of the check with dropout do change the loss."""
-    losses = [
-        Model.random(ModelConfig(**cell_options, hidden_size=4, dropout=rate)).loss()[0]
-        for rate in (0.0, 0.4)
-    ]
-    assert abs(losses[0] - losses[1]) > 0.01
 
 
 def test_cross_entropy(random):

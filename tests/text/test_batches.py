@@ -14,7 +14,7 @@ from charnn.errors import CorpusError
 from charnn.text.batches import BOTH, Streams, fit_streams
 
 ADAPTABLE = [frozenset(names) for n in range(3) for names in combinations(sorted(BOTH), n)]
-careful = settings(derandomize=True, deadline=None, max_examples=300)
+careful = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def refusal(length: int, batch_size: int, seq_length: int, adaptable: frozenset[str]) -> str:

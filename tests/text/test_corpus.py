@@ -34,7 +34,7 @@ UNUSUAL = {
     "nul": "a\0b\0\0",
     "emoji": "\U0001f469\u200d\U0001f680 and \U0001f600",
     "combining": "e\u0301\u00e9",
-    "long line": "x" * 3_000_000 + "y",
+    "long line": "x" * 1_100_000 + "y",
     "line separators": "a\u2028b\u0085c\x0bd\x0ce",
     "last code point": "\U0010ffff\x01",
 }
@@ -210,7 +210,7 @@ def test_a_corpus_is_called_after_its_first_file(
     assert TextFiles([path]).name == name
 
 
-@pytest.mark.parametrize("block", [1, 2, 3, 5, 1 << 20])
+@pytest.mark.parametrize("block", [1, 3, 1 << 20])
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
@@ -312,7 +312,7 @@ def test_the_error_of_a_bad_byte_says_what_to_do(tmp_path: Path, small_blocks: N
     assert len(read_corpus([name], DataConfig(tokens="bytes")).ids) == 1_237
 
 
-@pytest.mark.parametrize("block", [1, 2, 3, 7, 1 << 20])
+@pytest.mark.parametrize("block", [1, 3, 1 << 20])
 @pytest.mark.parametrize(
     ("encoding", "content", "offset"),
     [
@@ -429,7 +429,7 @@ def test_a_packed_file_that_is_damaged_is_an_error(tmp_path: Path, damage: str) 
     st.floats(0, 1, exclude_max=True),
     st.floats(0, 1, exclude_max=True),
 )
-@settings(quick, max_examples=40)
+@settings(quick, max_examples=20)
 @example(2, 0.5, 0.0)
 @example(10, 0.5, 0.49)
 @example(300, 0.1, 0.2)

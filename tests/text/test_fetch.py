@@ -106,6 +106,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    gc.freeze()  # what there was before need not be looked at
     with Server() as running:
         small = Download(f"{running.url}/good", len(CONTENT), SHA256)
         monkeypatch.setattr(module, "CORPORA", {"tinyshakespeare": small})
@@ -115,6 +116,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
         running.shutdown()
         thread.join()
     gc.collect()  # a connection that was left open is reported with the test that left it
+    gc.unfreeze()
 
 
 def command(*arguments: object) -> Result:

@@ -355,10 +355,10 @@ class Disk:
         metrics.write_bytes(torn[: chance.randint(0, len(torn))])
 
 
-def power_cut(count: int, folder: Path) -> None:
+def power_cut(count: int, folder: Path, seed: int = 12) -> None:
     """Cut the power at a random use of the disk: what was reported as saved is there."""
     whole, _ = finished_run(folder)
-    text, run, chance = folder / "tide.txt", folder / "powerless", random.Random(12)
+    text, run, chance = folder / "tide.txt", folder / "powerless", random.Random(seed)
     for _ in range(count):
         shutil.rmtree(run, ignore_errors=True)
         trainer = new_run([str(text)], Config.from_values(OPTIONS), out=run).trainer

@@ -18,7 +18,7 @@ from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import BEST, LAST, PREVIOUS
 from charnn.training.run_folder import RunFolder
 
-STOPS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+STOPS = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 def go_on(run: Path, text: Path) -> subprocess.Popen[bytes]:

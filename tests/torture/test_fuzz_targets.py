@@ -16,7 +16,7 @@ from charnn.text.vocabulary import Vocabulary
 from charnn.training import archive as archive_module
 from charnn.training.archive import DAMAGE, load_checkpoint
 
-MUTATIONS = 200
+MUTATIONS = 100
 
 
 def mutated(seeds: list[bytes], chance: random.Random) -> bytes:
@@ -88,7 +88,7 @@ def test_changes_get_behind_the_digest(tmp_path: Path) -> None:
     chance, path = random.Random(2), tmp_path / "changed.npz"
     reasons = []
     for number, change in enumerate(CHANGES):
-        files = {changed(Choices(bytes([0, 0, number]) + chance.randbytes(40))) for _ in range(40)}
+        files = {changed(Choices(bytes([0, 0, number]) + chance.randbytes(40))) for _ in range(20)}
         assert len(files - {*valid_files()}) > 5, change
         for content in sorted(files):
             path.write_bytes(content)

@@ -118,10 +118,13 @@ def test_a_checkpoint_of_a_run_holds_all_of_it(tmp_path: Path, finished_run: Pat
     assert all(isinstance(row, tuple) for row in saved.progress.history)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize(("num_layers", "embedding_size"), [(1, None), (3, 4)])
 @pytest.mark.parametrize(
-    "data", [{"ema_decay": 0.9}, {"tokens": "bytes"}, {"min_count": 3}], ids=str
+    ("optimizer", "num_layers", "embedding_size", "data"),
+    [
+        ("sgd", 1, None, {"ema_decay": 0.9}),
+        ("adam", 3, 4, {"tokens": "bytes"}),
+        ("adam", 1, None, {"min_count": 3}),
+    ],
 )
 def test_saving_and_loading_are_inverse(
     tmp_path: Path,
@@ -267,31 +270,6 @@ def test_a_single_array_is_no_checkpoint(tmp_path: Path) -> None:
     assert "is damaged or not a checkpoint" in refusal(tmp_path / "a.npy")
     np.savez(tmp_path / "b.npz", a=np.zeros(3))
     assert "is damaged or not a checkpoint" in refusal(tmp_path / "b.npz")
-
-
-@pytest.mark.parametrize("name", [LAST, BEST])
-def test_flipped_bits_never_change_a_model(tmp_path: Path, finished_run: Path, name: str) -> None:
-    """Hundreds of single flipped bits: each is an error, or changes nothing that is loaded."""
-    whole = (finished_run / name).read_bytes()
-    expected = content(load_checkpoint(finished_run / name))
-    random = np.random.default_rng(12)
-    path = tmp_path / "flipped.npz"
-    harmless = 0
-    for bit in random.choice(len(whole) * 8, 200, replace=False):
-        damaged = bytearray(whole)
-        damaged[bit // 8] ^= 1 << (bit % 8)
-        path.write_bytes(damaged)
-        try:
-            found = content(load_checkpoint(path))
-        except CheckpointError as error:
-            found = None
-            message = str(error)
-        if found is None:
-            assert str(path) in message
-        else:
-            assert found == expected
-            harmless += 1
-    assert harmless < 40
 
 
 def test_flipped_bits_of_the_archives_own_records(tmp_path: Path, finished_run: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_runs import (
     TEXT,
@@ -91,17 +92,13 @@ def after(events: list[Event], update: int) -> list[Event]:
     ]
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
-def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
-    tmp_path: Path, cell_options: dict[str, str], num_layers: int
-) -> None:
-    """Stopped after any update, all cells and forms: same bits, events, files and metrics."""
-    options = {**cell_options, "num_layers": num_layers}
-    whole = begin(tmp_path, "whole", **options)
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """Stopped after any update: same bits, events, files and metrics."""
+    whole = begin(tmp_path, "whole")
     events = finish(whole)
     assert whole.source.count == WINDOWS
     for stop in sorted(STOPS):
-        stop_after(begin(tmp_path, f"run{stop}", **options), stop)
+        stop_after(begin(tmp_path, f"run{stop}"), stop)
         resumed = resume(tmp_path, f"run{stop}")
         resumed_events = finish(resumed)
         assert resumed_events[0] == Started(stop, 17, WINDOWS, 3, 10)
@@ -110,12 +107,21 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
         assert_equal(tmp_path, resumed, whole)
 
 
-def test_a_run_that_was_killed_goes_on_from_its_last_save(
-    tmp_path: Path, cell_options: dict[str, str]
-) -> None:
-    """Killed between saves, or between the two files of a save, nothing shows afterwards."""
+def test_every_cell_is_resumed(tmp_path: Path, cell_options: dict[str, str]) -> None:
+    """All cells and forms, with two layers, go on from the states in the middle of an epoch."""
     options = {**cell_options, "num_layers": 2}
     whole = begin(tmp_path, "whole", **options)
+    finish(whole)
+    stop_after(begin(tmp_path, "run", **options), 7)
+    resumed = resume(tmp_path, "run")
+    assert any(np.any(state) for layer in resumed.checkpoint().states for state in layer)
+    finish(resumed)
+    assert_equal(tmp_path, resumed, whole)
+
+
+def test_a_run_that_was_killed_goes_on_from_its_last_save(tmp_path: Path) -> None:
+    """Killed between saves, or between the two files of a save, nothing shows afterwards."""
+    whole = begin(tmp_path, "whole")
     finish(whole)
     moments: dict[str, Callable[[Event], bool]] = {
         "after a step": lambda event: isinstance(event, Step) and event.update == 8,
@@ -124,7 +130,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_save(
         "near the end": lambda event: isinstance(event, Step) and event.update == 17,
     }
     for name, moment in moments.items():
-        kill_when(begin(tmp_path, name, **options), moment)
+        kill_when(begin(tmp_path, name), moment)
         resumed = resume(tmp_path, name)
         assert resumed.progress.update in {5, 10, 15}
         finish(resumed)
@@ -181,18 +187,11 @@ def test_every_optimizer_is_resumed(tmp_path: Path, optimizer: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"tokens": "bytes"},
-        {"min_count": 3},
-        {"embedding_size": 4},
-        {"val_fraction": 0},
-        {"test_fraction": 0.1},
-        {"steps": None, "epochs": 2.2},
-        {"lr_schedule": "step", "lr_decay_every": 4},
-        {"lr_schedule": "constant", "clip_norm": None},
-        {"seed": 2**63 - 1},
-        {"ema_decay": 0.9},
+        {"tokens": "bytes", "embedding_size": 4, "val_fraction": 0, "seed": 2**63 - 1},
+        {"min_count": 3, "test_fraction": 0.1, "lr_schedule": "step", "lr_decay_every": 4},
+        {"steps": None, "epochs": 2.2, "lr_schedule": "constant", "clip_norm": None},
+        {"ema_decay": 0.9, "state_reset": 0.3},
         {"shards": 2},
-        {"state_reset": 0.3},
     ],
     ids=str,
 )

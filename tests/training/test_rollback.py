@@ -298,8 +298,9 @@ def test_a_resumed_run_returns_to_where_it_was_resumed(tmp_path: Path, poison: P
     assert (back.failed_update, back.update) == (9, 7)
 
 
-@pytest.mark.parametrize("learning_rate", [1e20, 1e38, 1e300])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("optimizer", "learning_rate"), [*((name, 1e38) for name in OPTIMIZERS), ("adam", 1e300)]
+)
 def test_an_absurd_learning_rate_ends_in_words(
     tmp_path: Path, optimizer: str, learning_rate: float
 ) -> None:
