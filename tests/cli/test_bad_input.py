@@ -124,7 +124,7 @@ class TestCorpus:
     def test_standard_input_twice(self) -> None:
         """Standard input can be read once."""
         sentence = refusal("train", "-", "-", stdin="the tide goes out")
-        assert sentence == "standard input (-) can be read once only; give - a single time."
+        assert sentence == "standard input (-) can be read only once; give - only once."
 
     def test_an_empty_standard_input(self) -> None:
         """Nothing on standard input is an empty corpus."""

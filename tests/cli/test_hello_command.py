@@ -132,8 +132,8 @@ def test_another_word(text: str) -> None:
     """--text takes any other short word."""
     found = data("hello", "--text", text)
     assert found["symbols"] == list(dict.fromkeys(text))
-    check_steps(found["before"], found["symbols"], text, is_bounded(kind))
-    check_steps(found["after"], found["symbols"], text, is_bounded(kind))
+    check_steps(found["before"], found["symbols"], text, bounded=True)
+    check_steps(found["after"], found["symbols"], text, bounded=True)
     T, V = len(text) - 1, len(set(text))
     assert found["summed_loss_of_chance"] == pytest.approx(T * math.log(V))
     assert found["training"][-1]["says"] == text[1:]

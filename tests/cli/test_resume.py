@@ -237,7 +237,7 @@ def test_an_option_that_agrees(copied: Path) -> None:
 def test_flags_for_a_new_run(flag: tuple[str, ...], copied: Path) -> None:
     """What makes a new run contradicts --resume."""
     sentence = refusal("train", "--resume", copied, "--steps", 90, *flag)
-    assert sentence.startswith(f"{flag[0]} is for a new run")
+    assert sentence.startswith(f"{flag[0]} is for new runs")
 
 
 def test_more_steps(copied: Path, trained) -> None:
@@ -297,7 +297,7 @@ def test_a_run_that_moved(copied: Path) -> None:
 def test_what_is_no_run(name: str, copied: Path, verse: Path) -> None:
     """--resume wants the folder of a run."""
     sentence = refusal("train", "--resume", name, "--steps", 90)
-    assert sentence.startswith(f"'{name}' is no run folder")
+    assert sentence.startswith(f"'{name}' is not a run folder")
 
 
 def test_metrics_of_lost_updates_are_forgotten(copied: Path) -> None:
