@@ -94,10 +94,10 @@ def test_one_stream_is_symbol_after_symbol(model):
     assert score.nats_per_symbol == pytest.approx(nats / (len(ids) - 1), rel=0, abs=1e-6)
 
 
-def test_many_streams_are_close_to_one(model):
+def test_many_streams_are_close_to_one(lstm):
     """Cut into 64 streams, each warmed up, a text has the loss that it has in one piece."""
     ids = text(STREAMS * SHORTEST_STREAM + 40, seed=3)
-    one, many = (evaluate(model, ids, streams).nats_per_symbol for streams in (1, STREAMS))
+    one, many = (evaluate(lstm, ids, streams).nats_per_symbol for streams in (1, STREAMS))
     assert many == pytest.approx(one, rel=0, abs=1e-7)
 
 
