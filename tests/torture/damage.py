@@ -111,7 +111,7 @@ def hostile_files(count: int, folder: Path, names: Collection[str] = tuple(FILES
 
 
 def damaged_last(count: int, folder: Path) -> None:
-    """Damage the last checkpoint of a stopped run: it is resumed from the checkpoint before it, bit for bit."""
+    """Damage the last checkpoint of a stopped run: the one before it is resumed, bit for bit."""
     whole, _ = finished_run(folder)
     chance = random.Random(9)
     for _ in range(count):
