@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from charnn.nn.clipping import clip_by_global_norm, clip_by_value
     from charnn.nn.recurrent import recurrent, step
     from charnn.registry import CELLS
+    from charnn.text.batches import Batch
     from charnn.text.corpus import Corpus
     from charnn.text.vocabulary import Vocabulary
 
 PLACES = {
+    "Batch": "charnn.text.batches",
     "CELLS": "charnn.registry",
     "CharnnError": "charnn.errors",
     "Config": "charnn.config",
@@ -65,6 +67,7 @@ PLACES = {
 
 __all__ = [
     "CELLS",
+    "Batch",
     "CharnnError",
     "Config",
     "Corpus",

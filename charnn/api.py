@@ -33,6 +33,8 @@ def corpus(text: str, **options: Any) -> Corpus:
     Options are `tokens`, `min_count` and `vocab`, as of `charnn train`. Raises CorpusError,
     VocabularyError.
     """
+    if not text:
+        raise CorpusError("the text is empty; give more text.")
     config = Config.from_values(options).data
     if config.vocab is not None:
         vocabulary = Vocabulary.load(Path(config.vocab))

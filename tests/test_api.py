@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import charnn
-from charnn.errors import CharnnError, CheckpointError, ConfigError, CorpusError, RunError
+from charnn.errors import CheckpointError, ConfigError, CorpusError, RunError
 from charnn.text.batches import Batch
 from charnn.training.checkpoint import Checkpoint, save_checkpoint
 from charnn.training.events import Evaluation, Finished, Saved, Started, Step
@@ -340,11 +340,19 @@ class TestCorpus:
         again = charnn.corpus("abab", vocab="v.json")
         assert (again.ids.tolist(), again.unknown) == ([0, 1, 0, 1], 2)
 
-    @pytest.mark.parametrize("text", ["", "a"])
-    def test_too_short(self, text: str) -> None:
+    @pytest.mark.parametrize(
+        ("text", "reason"), [("", "the text is empty"), ("a", "at least 2 are needed")]
+    )
+    def test_too_short(self, text: str, reason: str) -> None:
         """A text in which nothing can be predicted is refused."""
-        with pytest.raises(CharnnError):
+        with pytest.raises(CorpusError, match=reason):
             charnn.corpus(text)
+
+    @pytest.mark.parametrize("option", [{"min_count": 2}, {"tokens": "bytes"}])
+    def test_its_vocabulary_is_made_already(self, option: dict) -> None:
+        """Options on the vocabulary are for `corpus`, and refused by `train` on one."""
+        with pytest.raises(ConfigError, match="the corpus has its vocabulary already"):
+            charnn.train(charnn.corpus("hello " * 9), **option)
 
     def test_a_stranger(self) -> None:
         """A character that a given vocabulary lacks is named."""

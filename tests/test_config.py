@@ -408,5 +408,7 @@ def test_an_option_is_read_by_the_name_that_it_had(yaml_file: Path) -> None:
     assert "average" not in config.values()
     assert "average" not in to_yaml(config.values())
     assert config.replace(average=0.5).training.ema_decay == 0.5
+    with pytest.raises(ConfigError, match="average is the former name of ema_decay"):
+        Config.from_values({"average": 0.5, "ema_decay": 0.5})
     with pytest.raises(ConfigError, match="ema_decay is 1"):
         Config.from_values({"average": 1})

@@ -12,7 +12,7 @@ from charnn.config.commands import (
     SamplingConfig,
     WalkthroughConfig,
 )
-from charnn.config.configuration import Config, check_names
+from charnn.config.configuration import Config, check_names, current_names
 from charnn.config.files import LARGEST_YAML, from_yaml, read_yaml, to_yaml
 from charnn.config.sections import DEFAULT_STEPS, DataConfig, ModelConfig, TrainingConfig
 
@@ -28,6 +28,7 @@ __all__ = [
     "TrainingConfig",
     "WalkthroughConfig",
     "check_names",
+    "current_names",
     "from_yaml",
     "read_yaml",
     "to_yaml",

@@ -55,14 +55,17 @@ class Config:
 
     def replace(self, **changes: Value) -> Config:
         """Return a copy with some options changed."""
-        return Config.from_values(self.values() | changes)
+        return Config.from_values(self.values() | current_names(changes))
 
 
 def current_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by the names that their options have now."""
+    """Return values by the names that their options have now. Raises ConfigError for both names."""
     renamed = {
         declared.formerly: name for name, declared in Config.options().items() if declared.formerly
     }
+    for former, name in renamed.items():
+        if former in values and name in values:
+            raise ConfigError(f"{former} is the former name of {name}; give {name} only.")
     return {renamed.get(name, name): value for name, value in values.items()}
 
 

@@ -36,8 +36,9 @@ class Starts:
 
 @dataclass(frozen=True)
 class Peer:
-    """The same cell in PyTorch: its class in `torch.nn`, the order of its gates, and those of them
-    whose weights have the opposite sign.
+    """A cell's counterpart in PyTorch: its class in `torch.nn`, and the order of its gates.
+
+    The weights of the `negated` gates have the opposite sign there.
     """
 
     layer: str
@@ -75,7 +76,7 @@ class Cell(ABC):
     states: ClassVar[tuple[str, ...]] = ("h",)
     symbol_gain: ClassVar[float] = 1.0  # of the initial weights that touch symbols
     kernel: ClassVar[Kernel | None] = None  # what makes it fast; None runs `step` itself
-    peer: ClassVar[Peer | None] = None  # the same cell in PyTorch, if it has one
+    peer: ClassVar[Peer | None] = None  # its counterpart in PyTorch, if there is one
 
     @classmethod
     def forms(cls) -> dict[str, Cell]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from charnn.config import Config, check_names
+from charnn.config import Config, check_names, current_names
 from charnn.engines.shards import Shards, default_shards
 from charnn.errors import ConfigError, RunError
 from charnn.models.language_model import LanguageModel, adopt_weights
@@ -90,7 +90,7 @@ def new_run(
         folder = RunFolder(out or Path(f"runs/{files.name}-{config.model.cell}"))
         folder.check_free(force)
     if isinstance(files, Corpus):
-        config = config.replace(tokens=files.vocabulary.tokens)
+        config = with_vocabulary_of(files, config, fixed)
         corpus = files.cut(config.data)
     else:
         corpus = corpus_for(files, config, source)
@@ -135,6 +135,7 @@ def rest_of_run(
 ) -> Run:
     """Prepare the rest of the run in a folder that this process holds; see `resume_run`."""
     checkpoint, note = folder.load_last()
+    changes = current_names(changes)
     check_names(changes, "the call")
     config = with_changes(checkpoint.config, changes)
     if isinstance(files, Corpus):
@@ -169,6 +170,17 @@ def corpus_of_run(folder: RunFolder, checkpoint: Checkpoint, files: Sequence[str
             f"charnn train --resume {folder.path} FILE"
         )
     return read_corpus(names, checkpoint.config.data, checkpoint.vocabulary)
+
+
+def with_vocabulary_of(corpus: Corpus, config: Config, fixed: Collection[str]) -> Config:
+    """Return a configuration for a corpus that has its vocabulary. Raises ConfigError."""
+    for name in ("tokens", "min_count", "vocab", "encoding"):
+        if name in fixed:
+            raise ConfigError(
+                f"{name} is given, but the corpus has its vocabulary already; leave {name} out, or "
+                "give it to charnn.corpus."
+            )
+    return config.replace(tokens=corpus.vocabulary.tokens)
 
 
 def with_structure_of(source: Checkpoint, config: Config, fixed: Collection[str]) -> Config:
