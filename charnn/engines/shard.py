@@ -104,11 +104,12 @@ class Shard:
 
     def _states_before(self, number: int, random: np.random.Generator) -> LayerStates:
         """Return the states to begin a batch with: those after the last one, or zeros."""
-        fresh = np.zeros(self.columns.stop - self.columns.start, bool)
+        first = number == 0 or not self.source.carries_state
+        if not first and not self._training.state_reset:
+            return self._states
+        fresh = np.full(self.columns.stop - self.columns.start, first)
         if self._training.state_reset:
-            fresh = random.random(len(fresh)) < self._training.state_reset
-        if number == 0 or not self.source.carries_state:
-            fresh[:] = True
+            fresh |= random.random(len(fresh)) < self._training.state_reset
         states = [tuple(state.copy() for state in layer) for layer in self._states]
         for state in (state for layer in states for state in layer):
             state[fresh] = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from typing import ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -14,7 +13,6 @@ def single_use(backward: Callable[Arguments, Result]) -> Callable[Arguments, Res
     """Return `backward` with a guard: a second call raises RuntimeError."""
     used = False
 
-    @wraps(backward)
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         nonlocal used
         if used:

@@ -59,6 +59,7 @@ class Trainer:
         self.engine = engine
         self.folder = folder
         self.total = total_updates(config, source)
+        self._schedule = SCHEDULES[config.training.lr_schedule]
         self.progress = Progress()
         self.saver = Saver(folder, config.training.save_every)
         self.stop_requested = False
@@ -183,8 +184,9 @@ class Trainer:
 
     def _learning_rate(self) -> float:
         progress, training = self.progress, self.config.training
-        schedule = SCHEDULES[training.lr_schedule]
-        rate = learning_rate(schedule, training, progress.update, self.total, progress.reductions)
+        rate = learning_rate(
+            self._schedule, training, progress.update, self.total, progress.reductions
+        )
         return rate * FACTOR**progress.rollbacks
 
     def _evaluation_due(self) -> bool:

@@ -315,7 +315,7 @@ LAYER_FAULTS = [
     Fault(
         "weights: only one gate's recurrent term",
         "charnn.nn.kernels.kernel",
-        "np.add.reduce(out, axis=0, out=self._total)",
+        "np.add.reduce(out, axis=0, out=total)",
         "out[0]",
         "initial h",
     ),

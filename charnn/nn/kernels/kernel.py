@@ -12,8 +12,7 @@ three ways that make it fast:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -22,11 +21,18 @@ import numpy.typing as npt
 from charnn.arrays import Array, Arrays, Shape
 from charnn.nn.buffers import Buffers
 from charnn.nn.parameters import Gradients
-from charnn.nn.products import ALL_GATES, BlockedWeights, Multiply, outer_products, weights_for
+from charnn.nn.products import (
+    ALL_GATES,
+    BlockedWeights,
+    Multiply,
+    VectorWeights,
+    outer_products,
+    weights_for,
+)
 
 States: TypeAlias = tuple[Array, ...]
 Views: TypeAlias = tuple[Array, ...]
-Products: TypeAlias = dict[tuple[Any, Any], tuple[Multiply, Array]]
+Gates: TypeAlias = tuple[Any, Any]  # where a slice of gates starts and stops
 
 
 class RecurrentWeights:
@@ -38,8 +44,10 @@ class RecurrentWeights:
     def __init__(self, weights: Arrays, batch_size: int, buffers: Buffers) -> None:
         self.weights = weights
         self._batch_size, self._buffers = batch_size, buffers
-        self._products: Products = {}
-        self._products_transposed: Products = {}
+        self._layout: BlockedWeights | VectorWeights | None = None
+        self._layout_transposed: BlockedWeights | None = None
+        self._products: dict[Gates, tuple[Multiply, Array]] = {}
+        self._products_transposed: dict[Gates, tuple[Multiply, Array, Array]] = {}
 
     def __getitem__(self, name: str) -> Array:
         return self.weights[name]
@@ -52,7 +60,7 @@ class RecurrentWeights:
         """`h W_hh[g]` for each gate: h (B, H), returns (G, B, H)."""
         known = self._products.get((gates.start, gates.stop))
         if known is None:
-            known = self._prepare(self._products, self._W_hh.product, gates)
+            known = self._prepare(gates)
         multiply, out = known
         multiply(h)
         return out
@@ -61,37 +69,36 @@ class RecurrentWeights:
         """The gradient of `product`'s h: `sum over g of da[g] W_hh[g]^T`, (G, B, H) -> (B, H)."""
         known = self._products_transposed.get((gates.start, gates.stop))
         if known is None:
-            known = self._prepare(self._products_transposed, self._W_hh_T.products, gates)
-        multiply, out = known
+            known = self._prepare_transposed(gates)
+        multiply, out, total = known
         multiply(da)
-        total: Array = out[0] if len(out) == 1 else np.add.reduce(out, axis=0, out=self._total)
-        return total
+        return out[0] if len(out) == 1 else np.add.reduce(out, axis=0, out=total)
 
-    def _prepare(
-        self, products: Products, layout: Callable[[Array, slice], Multiply], gates: slice
-    ) -> tuple[Multiply, Array]:
+    def _prepare(self, gates: slice) -> tuple[Multiply, Array]:
         """Prepare the product with the weights of some gates, for all steps of the window."""
-        out = self._out[gates]
-        products[gates.start, gates.stop] = layout(out, gates), out
-        return products[gates.start, gates.stop]
+        if self._layout is None:
+            scope = self._buffers.child("W_hh")
+            self._layout = weights_for(self.weights["W_hh"], self._batch_size, scope)
+        out = self._out()[gates]
+        known = self._products[gates.start, gates.stop] = self._layout.product(out, gates), out
+        return known
 
-    @cached_property
-    def _W_hh(self) -> Any:
-        return weights_for(self.weights["W_hh"], self._batch_size, self._buffers.child("W_hh"))
+    def _prepare_transposed(self, gates: slice) -> tuple[Multiply, Array, Array]:
+        """The same for the transposed weights, and for the sum over the gates."""
+        if self._layout_transposed is None:
+            W, scope = self.weights["W_hh"].swapaxes(1, 2), self._buffers.child("W_hh^T")
+            self._layout_transposed = BlockedWeights(W, self._batch_size, scope)
+        out = self._out()[gates]
+        total = self._buffers.array("total", out.shape[1:], out.dtype)
+        known = self._layout_transposed.products(out, gates), out, total
+        self._products_transposed[gates.start, gates.stop] = known
+        return known
 
-    @cached_property
-    def _W_hh_T(self) -> BlockedWeights:
-        W = self.weights["W_hh"].swapaxes(1, 2)
-        return BlockedWeights(W, self._batch_size, self._buffers.child("W_hh^T"))
-
-    @cached_property
     def _out(self) -> Array:
-        G, _, H = self.weights["W_hh"].shape
-        return self._buffers.array("out", (G, self._batch_size, H), self.weights["W_hh"].dtype)
-
-    @cached_property
-    def _total(self) -> Array:
-        return self._buffers.array("total", self._out.shape[1:], self._out.dtype)
+        """Return the memory of a product with all gates, (G, B, H)."""
+        W_hh = self.weights["W_hh"]
+        G, _, H = W_hh.shape
+        return self._buffers.array("out", (G, self._batch_size, H), W_hh.dtype)
 
 
 class Kernel(ABC):
