@@ -44,7 +44,6 @@ def module_name(path: Path) -> str:
 
 
 MODULES = {module_name(path): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
-every_module = pytest.mark.parametrize("module", MODULES)
 
 
 def room(module: str) -> str:
@@ -169,10 +168,9 @@ def test_every_module_has_a_room() -> None:
     assert {room(module) for module in MODULES} == set(ROOMS)
 
 
-@every_module
-def test_imports_point_down(module: str) -> None:
-    """A module imports from its own room, from earlier ones, and the libraries it may use."""
-    assert faults(module, MODULES[module]) == []
+def test_imports_point_down() -> None:
+    """A module knows its own room, earlier ones, and the libraries it may use."""
+    assert [fault for module, source in MODULES.items() for fault in faults(module, source)] == []
 
 
 def test_there_are_no_circles() -> None:
@@ -211,19 +209,17 @@ def test_files_and_functions_are_short() -> None:
     assert long == []
 
 
-@every_module
-def test_only_the_command_line_prints(module: str) -> None:
-    """Nothing outside `cli` writes to the terminal."""
-    answers_by_pipe = module == "charnn.engines.shards_worker"
-    assert answers_by_pipe or room(module) == "cli" or prints(MODULES[module]) == []
+def test_only_the_command_line_prints() -> None:
+    """Nothing outside `cli` writes to the terminal; a worker answers by its pipe."""
+    quiet = {m: s for m, s in MODULES.items() if room(m) != "cli"}
+    del quiet["charnn.engines.shards_worker"]
+    assert {module: lines for module in quiet if (lines := prints(quiet[module]))} == {}
 
 
-@pytest.mark.parametrize(
-    "module", [module for module in MODULES if room(module) in {"text", "nn", "models"}]
-)
-def test_text_and_mathematics_are_functions_of_their_arguments(module: str) -> None:
+def test_text_and_mathematics_are_functions_of_their_arguments() -> None:
     """Nothing in text, nn and models reads a clock or draws from a global generator."""
-    assert impurities(MODULES[module]) == []
+    pure = {m: s for m, s in MODULES.items() if room(m) in {"text", "nn", "models"}}
+    assert {module: found for module in pure if (found := impurities(pure[module]))} == {}
 
 
 def test_the_libraries_have_one_place_each() -> None:

@@ -174,13 +174,14 @@ def corpus_of_run(folder: RunFolder, checkpoint: Checkpoint, files: Sequence[str
 
 def with_vocabulary_of(corpus: Corpus, config: Config, fixed: Collection[str]) -> Config:
     """Return a configuration for a corpus that has its vocabulary. Raises ConfigError."""
+    tokens = corpus.vocabulary.tokens
     for name in ("tokens", "min_count", "vocab", "encoding"):
-        if name in fixed:
+        if name in fixed and not (name == "tokens" and config.data.tokens == tokens):
             raise ConfigError(
                 f"{name} is given, but the corpus has its vocabulary already; leave {name} out, or "
                 "give it to charnn.corpus."
             )
-    return config.replace(tokens=corpus.vocabulary.tokens)
+    return config.replace(tokens=tokens)
 
 
 def with_structure_of(source: Checkpoint, config: Config, fixed: Collection[str]) -> Config:

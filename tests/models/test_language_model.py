@@ -17,8 +17,8 @@ from charnn.nn.parameters import count
 from charnn.text.batches import Batch
 
 V = 11
-SIZES = [(1, None), (2, None), (1, 4), (3, 4)]  # layers, embedding
-SIZE_IDS = ["one layer", "two layers", "one layer, embedding", "three layers, embedding"]
+SIZES = [(1, None), (3, 4)]  # layers, embedding
+SIZE_IDS = ["one layer", "three layers, embedding"]
 
 
 @pytest.fixture(params=SIZES, ids=SIZE_IDS)
@@ -217,13 +217,12 @@ def test_one_type_everywhere(config, dtype):
     assert {array.dtype for array in arrays} | buffers.dtypes == {np.dtype(dtype)}
 
 
-@pytest.mark.parametrize("hidden_size", [16, 128])
 @pytest.mark.parametrize(("num_layers", "embedding_size"), SIZES, ids=SIZE_IDS)
-def test_first_loss_is_ln_v(cell_options, hidden_size, num_layers, embedding_size):
+def test_first_loss_is_ln_v(cell_options, num_layers, embedding_size):
     """A fresh model finds all symbols about equally likely: its loss is ln V within 5%."""
     config = ModelConfig(
         **cell_options,
-        hidden_size=hidden_size,
+        hidden_size=128,
         num_layers=num_layers,
         embedding_size=embedding_size,
     )
@@ -253,10 +252,10 @@ def test_one_batch_can_be_memorised(cell_options):
     assert losses[-1] < 0.05
 
 
-@pytest.mark.parametrize("H", [1, 128])
 @pytest.mark.parametrize(("num_layers", "embedding_size"), SIZES, ids=SIZE_IDS)
-def test_parameter_count_is_the_textbooks(kind, cell_options, H, num_layers, embedding_size):
+def test_parameter_count_is_the_textbooks(kind, cell_options, num_layers, embedding_size):
     """Each layer has its cell's number of weights, the output H V + V, an embedding V D."""
+    H = 12
     config = ModelConfig(
         **cell_options, hidden_size=H, num_layers=num_layers, embedding_size=embedding_size
     )

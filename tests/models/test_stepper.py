@@ -12,9 +12,7 @@ from charnn.models.stepper import Stepper
 V = 9
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("embedding", [None, 5])
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(("layers", "embedding", "batch"), [(1, None, 1), (2, 5, 1), (2, None, 3)])
 def test_steps_equal_a_window(cell_options, layers, embedding, batch):
     """Reading symbol by symbol gives the logits of the whole window, for every cell."""
     config = ModelConfig(**cell_options, hidden_size=7, num_layers=layers, embedding_size=embedding)
