@@ -26,7 +26,7 @@ def main() -> None:
                 failures += 1
                 result = f"fails: {' '.join(str(error).split())[:200]}"
             seconds = time.perf_counter() - began
-            counted = "every one" if count == EVERY else f"{count:,}"
+            counted = "all" if count == EVERY else f"{count:,}"
             print(f"| {name} | {counted} | {seconds:.0f} | {result} |", flush=True)
     sys.exit(1 if failures else 0)
 
