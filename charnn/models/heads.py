@@ -87,8 +87,9 @@ class NextSymbol:
         logits, backward_logits = self.logits(weights, h, buffers)
         losses, backward_losses = cross_entropy(logits, batch.targets.reshape(-1))
         weight, by_target = float(batch.targets.size), None
-        if batch.weights is not None:
-            by_target = batch.weights.reshape(-1).astype(h.dtype)
+        weights_of_targets = batch.target_weights
+        if weights_of_targets is not None:
+            by_target = weights_of_targets.reshape(-1).astype(h.dtype)
             weight = float(by_target.sum(dtype=np.float64))
             losses *= by_target
 

@@ -96,11 +96,14 @@ class LanguageModel:
         ids: Array,
         states: LayerStates,
         *,
+        lengths: Array | None = None,
         random: np.random.Generator | None = None,
         buffers: Buffers | None = None,
     ) -> tuple[Array, LayerStates, StackBackward]:
         """Run the stack: ids (T, B) -> h (T, B, H), as `Stack.run` does."""
-        return self.stack.run(self.parameters, ids, states, random=random, buffers=buffers)
+        return self.stack.run(
+            self.parameters, ids, states, lengths=lengths, random=random, buffers=buffers
+        )
 
     def logits(
         self,
@@ -143,7 +146,9 @@ class LanguageModel:
         of the whole's mean.
         """
         buffers = buffers or Buffers()
-        h, final, backward_stack = self.hidden(batch.inputs, states, random=random, buffers=buffers)
+        h, final, backward_stack = self.hidden(
+            batch.inputs, states, lengths=batch.lengths, random=random, buffers=buffers
+        )
         nats, own_weight, backward_head = self.head.loss(
             self.parameters, h, batch, buffers.child("head")
         )

@@ -80,15 +80,18 @@ class Stack:
         ids: Array,
         states: LayerStates,
         *,
+        lengths: Array | None = None,
         random: np.random.Generator | None = None,
         buffers: Buffers | None = None,
     ) -> tuple[Array, LayerStates, StackBackward]:
         """Run a window: ids (T, B) -> h (T, B, H) of the last layer, and all states after it.
 
-        With `random`, dropout is on. `backward(dh, gradients, d_final)` takes the gradient of h
-        and of the states after the window (None for zeros), adds the gradients of the parameters,
-        and returns those of the initial states; it can be called once. With `buffers`, what is
-        returned is valid until they are used again.
+        Where sequences are padded, `lengths` (B,) are theirs, and the states after the window are
+        those at their ends; the gradient of h must be 0 behind the ends. With `random`, dropout is
+        on. `backward(dh, gradients, d_final)` takes the gradient of h and of the states after the
+        window (None for zeros), adds the gradients of the parameters, and returns those of the
+        initial states; it can be called once. With `buffers`, what is returned is valid until they
+        are used again.
         """
         buffers = buffers or Buffers()
         scratch = buffers.child("scratch")  # of all layers: each is done with it before the next
@@ -99,7 +102,7 @@ class Stack:
         a, backward_input = self.input.project(ids, parameters, weights[0], scopes[0], scratch)
         for n, scope in enumerate(scopes):
             h, after, backward = unroll(
-                self.cell, a, states[n], weights[n], scope.child("recurrent"), scratch
+                self.cell, a, states[n], weights[n], scope.child("recurrent"), scratch, lengths
             )
             final.append(after)
             backward_unroll.append(backward)

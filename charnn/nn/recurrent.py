@@ -13,8 +13,8 @@ the window's beginning (truncated backpropagation); the states are handed to the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,7 @@ CACHED = 262_144  # numbers whose local derivatives are computed at once: they s
 
 UnrollBackward: TypeAlias = Callable[[Array, Gradients, "States | None"], tuple[Array, States]]
 Backward: TypeAlias = Callable[[Array, Gradients | Arrays, "States | None"], tuple[Array, States]]
+Entering: TypeAlias = Sequence[tuple[Any, Array]]  # rows and what to add, for each state
 StepGradient: TypeAlias = Callable[[States], tuple[Array, States, dict[str, Array]]]
 
 
@@ -41,6 +42,7 @@ def unroll(
     weights: Arrays,
     buffers: Buffers,
     scratch: Buffers,
+    lengths: Array | None = None,
 ) -> tuple[Array, States, UnrollBackward]:
     """Run a cell over a window of T steps.
 
@@ -50,16 +52,14 @@ def unroll(
     states after the window (None for zeros), adds the recurrent weights' gradients to `gradients`,
     and returns `da` (G, T, B, H) and the gradients of the initial states. It uses up what the
     forward pass kept, so it can be called once; `da` lies in `scratch`, as
-    `charnn.nn.layers` has it.
+    `charnn.nn.layers` has it. With `lengths` (B,) a sequence's state after the window is that at
+    its end; where dh is 0 behind the ends, nothing there has a gradient.
     """
-    T, _, B, H = a.shape
+    T, _, B, _ = a.shape
     kernel = kernel_of(cell)
     window = WindowMemory(cell, kernel, a, buffers)
     states, memory, rows = window.states, window.memory, window.rows
-    for state, before in zip(states, initial, strict=True):
-        if before.shape != (B, H):
-            raise ValueError(f"an initial state has shape {before.shape}, but (B, H) is {(B, H)}")
-        state[0] = before
+    begin(states, initial)
     W, gates, kept = kernel.weights(weights, B, buffers), window.gates, window.kept
     for t in range(T):
         kernel.step(gates[t], rows[t], rows[t + 1], kept[t], W)
@@ -67,7 +67,9 @@ def unroll(
     @single_use
     def backward(dh: Array, gradients: Gradients, d_final: States | None) -> tuple[Array, States]:
         d_window = GradientMemory(kernel, a, scratch)
-        d_states = tuple([state.copy() for state in d_final or map(np.zeros_like, rows[T])])
+        d_states: States = tuple([np.zeros_like(state) for state in rows[T]])
+        entering = entering_after(T, lengths, d_final)
+        add_entering(d_states, entering.pop(T, ()))
         for end in range(T, 0, -d_window.span):
             start = max(0, end - d_window.span)
             before, after = slice(start, end), slice(start + 1, end + 1)
@@ -85,10 +87,47 @@ def unroll(
                 d_states = kernel.step_backward(
                     d_states, gates[t], kept[t], d_window.gates[t], d_window.rows[t - start], W
                 )
+                if t in entering:
+                    add_entering(d_states, entering[t])
         kernel.weight_gradients(states[0][:T], d_window.da, tuple(memory), W, gradients)
         return d_window.da, d_states
 
-    return states[0][1:], tuple([state.copy() for state in rows[T]]), backward
+    return states[0][1:], states_after(T, states, lengths), backward
+
+
+def begin(states: list[Array], initial: States) -> None:
+    """Copy the initial states (B, H) into a window's states (T + 1, B, H)."""
+    for state, before in zip(states, initial, strict=True):
+        shape = state.shape[1:]
+        if before.shape != shape:
+            raise ValueError(f"an initial state has shape {before.shape}, but (B, H) is {shape}")
+        state[0] = before
+
+
+def states_after(T: int, states: list[Array], lengths: Array | None) -> States:
+    """Return copies of the states after T steps, or after each sequence's own number of steps."""
+    if lengths is None:
+        return tuple([state[T].copy() for state in states])
+    return tuple([state[lengths, np.arange(len(lengths))] for state in states])
+
+
+def entering_after(T: int, lengths: Array | None, d_final: States | None) -> dict[int, Entering]:
+    """Return which final states' gradients enter after how many steps.
+
+    Without `lengths` all of them enter after T steps, else each sequence's at its end.
+    """
+    if d_final is None:
+        return {}
+    if lengths is None:
+        return {T: [(slice(None), d) for d in d_final]}
+    rows = {int(steps): np.flatnonzero(lengths == steps) for steps in np.unique(lengths)}
+    return {steps: [(at, d[at]) for d in d_final] for steps, at in rows.items()}
+
+
+def add_entering(d_states: States, entering: Entering) -> None:
+    """Add gradients to some rows of each state's."""
+    for d_state, (rows, d) in zip(d_states, entering, strict=False):
+        d_state[rows] += d
 
 
 class WindowMemory:

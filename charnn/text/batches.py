@@ -23,14 +23,23 @@ BOTH = frozenset({"batch_size", "seq_length"})
 class Batch:
     """Inputs and targets, (T, B) each: B sequences side by side.
 
-    `lengths` (B,) are the sequences' lengths where they are padded to T, and `weights` (T, B) what
-    each target counts, 0 for padding; None stands for T everywhere, and for 1 everywhere.
+    `lengths` (B,) are the sequences' lengths where they are padded to T; None stands for T
+    everywhere. `weights` (T, B) say what each target counts; None stands for 1 up to the
+    sequence's end.
     """
 
     inputs: Array
     targets: Array
     lengths: Array | None = None
     weights: Array | None = None
+
+    @property
+    def target_weights(self) -> Array | None:
+        """What each target counts, (T, B), 0 behind a sequence's end; None where all count 1."""
+        if self.lengths is None:
+            return self.weights
+        inside = np.arange(len(self.targets))[:, None] < self.lengths
+        return inside if self.weights is None else inside * self.weights
 
 
 class Source(Protocol):
