@@ -271,10 +271,12 @@ def test_force_is_no_licence_to_delete(verse: Path) -> None:
 
 def test_force_keeps_the_run_when_the_new_one_cannot_begin(copied: Path, verse: Path) -> None:
     """A corpus that cannot be read, or fit, is noticed before the old run goes."""
+    before = {path.name: path.read_bytes() for path in copied.iterdir()}
     refusal("train", "missing.txt", *ONE, "--out", copied, "--force")
     refusal("train", verse, "--batch-size", 5000, "--out", copied, "--force")
     Path("latin.txt").write_bytes(b"caf\xe9 " * 100)
     refusal("train", "latin.txt", *ONE, "--out", copied, "--force")
+    assert {path.name: path.read_bytes() for path in copied.iterdir()} == before
 
 
 def test_an_empty_folder_is_free(verse: Path) -> None:

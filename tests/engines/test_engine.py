@@ -230,6 +230,7 @@ def test_close_can_be_called_twice():
     engine.update(0, 0.1)
     engine.close()
     engine.close()
+    assert engine._workers == []
 
 
 def blas_threads() -> list[int]:

@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from stacks import H, V, random_stack, random_states
 
 from charnn.config import ModelConfig
 from charnn.models.language_model import LanguageModel
-from charnn.models.stack import LayerStates, Stack
+from charnn.models.stack import LayerStates
 from charnn.nn.central_differences import TOLERANCE, check_gradients
-from charnn.nn.parameters import Gradients, Parameters
+from charnn.nn.parameters import Gradients
 from charnn.text.batches import Batch
 
-V, H, T = 5, 4, 4
+T = 4
 LENGTHS = np.array([4, 1, 3, 0])
 B = len(LENGTHS)
-
-
-def random_stack(cell_options: dict[str, str], **options: object) -> tuple[Stack, Parameters]:
-    """Return a stack of two layers and random weights in float64."""
-    config = ModelConfig(**cell_options, hidden_size=H, num_layers=2, dropout=0.0, **options)
-    stack, random = Stack(config, V), np.random.default_rng(1)
-    parameters = Parameters.started(stack.parameters(), random, np.float64)
-    parameters.flat[:] = 0.5 * random.standard_normal(parameters.flat.size)
-    return stack, parameters
-
-
-def random_states(stack: Stack, seed: int) -> LayerStates:
-    """Return random states, or gradients of states."""
-    random = np.random.default_rng(seed)
-    zeros = stack.zero_states(B, "d")
-    return [tuple(random.standard_normal((B, H)) for _ in layer) for layer in zeros]
 
 
 def random_ids(seed: int = 2) -> np.ndarray:
@@ -51,7 +36,7 @@ def flat(states: LayerStates) -> list[np.ndarray]:
 def test_a_padded_sequence_is_the_sequence_alone(cell_options: dict[str, str]) -> None:
     """Outputs, final states and gradients are the sums of those of each sequence by itself."""
     stack, parameters = random_stack(cell_options)
-    ids, states, d_final = random_ids(), random_states(stack, 3), random_states(stack, 4)
+    ids, states, d_final = random_ids(), random_states(stack, B, 3), random_states(stack, B, 4)
     dh = np.random.default_rng(5).standard_normal((T, B, H)) * inside()[..., None]
     together, apart = parameters.zeros_like(), parameters.zeros_like()
     h, final, backward = stack.run(parameters, ids, states, lengths=LENGTHS)
@@ -79,7 +64,7 @@ def test_a_padded_sequence_is_the_sequence_alone(cell_options: dict[str, str]) -
 def test_gradients_with_lengths(cell_options: dict[str, str]) -> None:
     """Every gradient, of h before the ends and of the states at the ends."""
     stack, parameters = random_stack(cell_options, embedding_size=3)
-    ids, states, d_final = random_ids(), random_states(stack, 3), random_states(stack, 4)
+    ids, states, d_final = random_ids(), random_states(stack, B, 3), random_states(stack, B, 4)
     dh = np.random.default_rng(5).standard_normal((T, B, H)) * inside()[..., None]
 
     def value() -> float:

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from stacks import H, V, random_stack
 
 from charnn.config import ModelConfig
 from charnn.models.heads import NextSymbol
 from charnn.models.language_model import LanguageModel
-from charnn.models.stack import Stack
 from charnn.nn.buffers import Buffers
 from charnn.nn.central_differences import TOLERANCE, check_gradients
 from charnn.nn.parameters import Gradients, Parameters
 from charnn.text.batches import Batch
 
-V, H, T, B = 5, 4, 3, 2
+T, B = 3, 2
 IDS = np.array([[0, 1], [3, 3], [2, 0]])
-
-
-def random_stack(cell_options: dict[str, str], **options: object) -> tuple[Stack, Parameters]:
-    """Return a stack of two layers and random weights in float64."""
-    config = ModelConfig(**cell_options, hidden_size=H, num_layers=2, dropout=0.0, **options)
-    stack, random = Stack(config, V), np.random.default_rng(1)
-    parameters = Parameters.started(stack.parameters(), random, np.float64)
-    parameters.flat[:] = 0.5 * random.standard_normal(parameters.flat.size)
-    return stack, parameters
 
 
 @pytest.mark.parametrize("embedding_size", [None, 3], ids=["one-hot", "embedding"])
@@ -33,15 +24,8 @@ def test_gradients_enter_at_every_output_and_every_final_state(
 ) -> None:
     """`d_final` of each layer is a gradient like that of h, in every weight and initial state."""
     stack, parameters = random_stack(cell_options, embedding_size=embedding_size)
-    random = np.random.default_rng(2)
-    dh = random.standard_normal((T, B, H))
-    states, d_final = (
-        [
-            tuple(random.standard_normal((B, H)) for _ in layer)
-            for layer in stack.zero_states(B, "d")
-        ]
-        for _ in range(2)
-    )
+    dh = np.random.default_rng(2).standard_normal((T, B, H))
+    states, d_final = random_states(stack, B, 3), random_states(stack, B, 4)
 
     def value() -> float:
         h, final, _ = stack.run(parameters, IDS, states)
