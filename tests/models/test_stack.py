@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from stacks import H, V, random_stack
+from stacks import H, V, random_stack, random_states
 
 from charnn.config import ModelConfig
 from charnn.models.heads import NextSymbol
