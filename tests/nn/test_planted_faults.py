@@ -136,8 +136,8 @@ LAYER_FAULTS = [
     Fault(
         "GRU: d(r h_prev) without r",
         "charnn.nn.kernels.gru",
-        "dh += dq * r",
-        "dh += dq",
+        "np.multiply(dq, r, out=dq)",
+        "dq",
         "initial h",
         BEFORE,
     ),

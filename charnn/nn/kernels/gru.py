@@ -66,7 +66,8 @@ class ResetBefore(Kernel):
         dh *= keep
         dq = W.product_transposed(d_n[None], N)
         d_r *= dq
-        dh += dq * r
+        dh_through_r = np.multiply(dq, r, out=dq)
+        dh += dh_through_r
         dh += W.product_transposed(d_rz, RZ)
         return (dh,)
 

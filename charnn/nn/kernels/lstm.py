@@ -32,7 +32,8 @@ class LSTMKernel(Kernel):
         sigmoid_(sigmoids)
         np.tanh(g, out=g)
         np.multiply(f, c_prev, out=c)
-        c += i * g
+        i_g = np.multiply(i, g, out=h)  # h is filled last
+        c += i_g
         np.tanh(c, out=tanh_c)
         np.multiply(o, tanh_c, out=h)
 
