@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
@@ -76,6 +77,8 @@ class Charnn(click.Group):
             raise Failure(error) from error
         except click.UsageError as error:
             raise wrong_use(error, ctx) from error
+        except KeyboardInterrupt:
+            ctx.exit(128 + signal.SIGINT)
 
 
 def wrong_use(error: click.UsageError, ctx: click.Context) -> Failure:

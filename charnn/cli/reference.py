@@ -37,9 +37,10 @@ Results are written to standard output, everything else to standard error.
 | Exit code | Meaning |
 | --- | --- |
 | 0 | success |
-| 1 | failure, or Ctrl-C in a command other than `charnn train` |
+| 1 | failure |
 | 2 | usage or input error |
-| 129, 130, 143 | training was stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM |
+| 130 | Ctrl-C |
+| 129, 143 | training was stopped by SIGHUP or SIGTERM |
 """
 
 

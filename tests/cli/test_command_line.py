@@ -258,6 +258,17 @@ def test_python_m_charnn() -> None:
     assert wrong.stderr == run("train", "missing.txt").stderr
 
 
+def test_ctrl_c_ends_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted command ends with exit code 130, and without a traceback."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("charnn.models.walkthrough.Walkthrough.time_steps", interrupted)
+    result = run("hello")
+    assert (result.exit_code, result.stderr) == (130, "")
+
+
 def completions(*words: str) -> list[tuple[str, str]]:
     """Return what bash is offered for the last of some words, each with its kind."""
     typed = ("charnn", *words)
