@@ -77,7 +77,9 @@ class Walkthrough:
         )
         V = len(self.symbols)
         self.model = LanguageModel.initialized(config, V, options.seed, np.float64)
-        self.model.parameters["W_hy"][...] *= OUTPUT_SCALE
+        for name, spec in self.model.head.parameters().items():
+            if spec.decays:
+                self.model.parameters[name][...] *= OUTPUT_SCALE
         self.random = np.random.default_rng(options.seed)
 
     @property

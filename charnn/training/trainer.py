@@ -6,8 +6,9 @@
 
 Teacher forcing: the input at t + 1 is the text's own symbol, whatever the model predicted.
 
-All randomness of an update is drawn from generators seeded by (seed, update, shard), and everything
-else that a run needs is in its checkpoint, so a resumed run makes exactly the same updates.
+All randomness of an update is drawn from generators that are seeded by the run's seed and the
+update's number. Everything else that a run needs is in its checkpoint, so a resumed run makes
+exactly the same updates.
 """
 
 from __future__ import annotations
