@@ -222,6 +222,13 @@ def test_text_and_mathematics_are_functions_of_their_arguments() -> None:
     assert {module: found for module in pure if (found := impurities(pure[module]))} == {}
 
 
+def test_every_folder_of_tests_is_run(pytestconfig: pytest.Config) -> None:
+    """`make test` runs every folder but the suite against PyTorch."""
+    tests = Path(__file__).parent
+    folders = {f"tests/{path.parent.name}" for path in tests.glob("*/test_*.py")}
+    assert folders - set(pytestconfig.getini("testpaths")) == {"tests/parity"}
+
+
 def test_the_libraries_have_one_place_each() -> None:
     """Only `cli` knows click, only its console rich, only the configuration yaml."""
     users = {

@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from charnn.cli.flags import CONTEXT
 from charnn.cli.main import charnn
 from charnn.cli.reference import page
 from charnn.config import Config, read_yaml
@@ -93,7 +94,7 @@ def broken(name: str, text: str) -> list[str]:
 
 def parsed(arguments: list[str]) -> None:
     """Parse a command as it would be parsed to be run. Raises what is wrong with it."""
-    root = click.Context(charnn, info_name="charnn")
+    root = click.Context(charnn, info_name="charnn", **CONTEXT)
     name, *rest = arguments
     if name.startswith("-"):
         return

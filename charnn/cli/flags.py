@@ -31,7 +31,7 @@ SOURCES = {
     ParameterSource.DEFAULT_MAP: "config file",
 }
 FILE_OPTIONS = {"vocab"}  # declared options whose value is the name of a file
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class Failure(click.ClickException):

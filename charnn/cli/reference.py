@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from charnn.cli.flags import FlagInSection
+from charnn.cli.flags import CONTEXT, FlagInSection
 from charnn.cli.main import COMMANDS, charnn
 
 LONG_TABLE = 400  # characters; a longer one is written once
@@ -46,7 +46,7 @@ Results are written to standard output, everything else to standard error.
 
 def page() -> str:
     """Return the whole page in Markdown."""
-    root = click.Context(charnn, info_name="charnn")
+    root = click.Context(charnn, info_name="charnn", **CONTEXT)
     parts = [INTRODUCTION, *(contents(name, meaning) for name, meaning in COMMANDS.items()), ""]
     shown: dict[str, str] = {}  # tables by content: where each was shown first
     for name in COMMANDS:

@@ -129,18 +129,18 @@ def test_one_update() -> None:
         assert np.allclose(trained.model.parameters[name], expected, atol=1e-14)
 
 
-def test_training(cell_options: dict[str, str]) -> None:
+def test_training() -> None:
     """It ends when every target is all but sure and the network says the word."""
-    example = walkthrough(**cell_options)
+    example = walkthrough()
     milestones = example.train()
     assert milestones[-1].says == example.spell() == "ello"
     assert milestones[-1].loss == sum(step.loss for step in example.time_steps())
     assert min(step.target_probability for step in example.time_steps()) >= SURE
 
 
-def test_milestones(cell_options: dict[str, str]) -> None:
+def test_milestones() -> None:
     """They are the first update, each time that it says something new, and the last update."""
-    milestones = walkthrough(**cell_options).train()
+    milestones = walkthrough().train()
     assert milestones[0].update == 1
     updates = [milestone.update for milestone in milestones]
     assert updates == sorted(set(updates))
@@ -184,9 +184,9 @@ def test_sampling_follows_the_distribution() -> None:
         assert share == pytest.approx(first[0].y[place], abs=0.06)
 
 
-def test_a_trained_network_can_be_fed_its_own_output(cell_options: dict[str, str]) -> None:
+def test_a_trained_network_can_be_fed_its_own_output() -> None:
     """After training, reading its own draws gives the distributions of the table."""
-    example = walkthrough(**cell_options)
+    example = walkthrough()
     example.train()
     for draw, step in zip(example.draws(greedy=True), example.time_steps(), strict=True):
         assert draw.symbol == step.symbol
