@@ -51,10 +51,10 @@ def trained(config, updates=200):
     return model
 
 
-@pytest.fixture
-def model(cell_options):
-    """Return a trained model of each cell."""
-    return trained(ModelConfig(**cell_options, hidden_size=12))
+@pytest.fixture(params=["rnn", "lstm", "layernorm-lstm"])
+def model(request):
+    """Return trained models: with one state and with two, with a kernel and without."""
+    return trained(ModelConfig(cell=request.param, hidden_size=12))
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from small_runs import (
 )
 
 from charnn.errors import RunError
-from charnn.registry import OPTIMIZERS
 from charnn.training import run_folder as run_folder_module
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import BEST, LAST
@@ -172,7 +171,7 @@ def test_an_old_checkpoint_can_be_gone_back_to(tmp_path: Path) -> None:
     assert on_disk(tmp_path / "run") == expected
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad"])
 def test_every_optimizer_is_resumed(tmp_path: Path, optimizer: str) -> None:
     """Each optimiser's memory is saved and goes on where it was."""
     options = {"optimizer": optimizer, "weight_decay": 0.01, "clip_value": 0.1}
