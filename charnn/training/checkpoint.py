@@ -120,11 +120,12 @@ class Checkpoint:
         return self.optimizer is not None and self.states is not None
 
     def best_only(self) -> Checkpoint:
-        """Return the model alone, as a checkpoint that cannot be resumed."""
+        """Return a copy of the model alone, as a checkpoint that cannot be resumed."""
+        model = self.model.parameters
         return Checkpoint(
             self.config,
             self.vocabulary,
-            self.model.parameters,
+            Parameters(model.shapes, flat=model.flat.copy()),
             self.progress.copy(),
             self.corpus,
             provenance=self.provenance,

@@ -176,7 +176,7 @@ class Trainer:
     @property
     def model(self) -> LanguageModel:
         """The model as it stands: what is evaluated and sampled. Its weights are copies."""
-        return self.checkpoint().model
+        return self.checkpoint().best_only().model
 
     @property
     def unsaved(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 import charnn
 from charnn.config import Config
 from charnn.engines.shards import Shards
+from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
 from charnn.text.batches import Streams
 from charnn.text.corpus import corpus_in_memory
@@ -122,3 +123,16 @@ def test_the_decay_can_be_given_by_its_former_name(text):
             pass
     assert former.trainer.config == now.trainer.config
     assert (former.checkpoint.average == now.checkpoint.average).all()
+
+
+def test_the_best_average_is_not_changed_by_later_updates(text, tmp_path):
+    """The best weights stay what they were: in the trainer, in best.npz, and for the test part."""
+    options = {"learning_rate": 0.3, "lr_schedule": "constant", "test_fraction": 0.1}
+    run = charnn.train(
+        text, out=tmp_path / "run", ema_decay=0.5, steps=60, eval_every=3, shards=1, **options
+    )
+    (*_, finished) = run
+    assert finished.best_update < finished.update
+    best = charnn.load(tmp_path / "run")
+    assert (run.trainer.best.parameters.flat == best.parameters.flat).all()
+    assert finished.test_loss == evaluate(best.model, run.trainer.corpus.test).nats_per_symbol
