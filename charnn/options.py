@@ -10,7 +10,7 @@ import dataclasses
 import math
 import reprlib
 import types
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
@@ -34,10 +34,15 @@ def option(
     choices: Collection[str] | None = None,
     flag: str | None = None,
     formerly: str | None = None,
+    tasks: Collection[str] | None = None,
+    because: str | None = None,
+    by_task: Mapping[str, Value] | None = None,
 ) -> Any:
     """Declare an option with inclusive (minimum, maximum) or exclusive (above, below) bounds.
 
-    `formerly` is an earlier name of the option, which is still accepted.
+    `formerly` is an earlier name of the option, which is still accepted. `tasks` names the tasks
+    that the option is for, where it is not for all; `because` says why the others refuse it;
+    `by_task` are the defaults of tasks that differ from `default`.
     """
     metadata = {
         "help": help,
@@ -48,6 +53,9 @@ def option(
         "choices": choices,
         "flag": flag,
         "formerly": formerly,
+        "tasks": tasks,
+        "because": because,
+        "by_task": by_task or {},
     }
     return field(default=default, metadata=metadata)
 
@@ -68,6 +76,17 @@ class Option:
     choices: Collection[str] | None
     flag: str | None
     formerly: str | None
+    tasks: Collection[str] | None
+    because: str | None
+    by_task: Mapping[str, Value]
+
+    def serves(self, task: str) -> bool:
+        """Return whether the option is one of a task's."""
+        return self.tasks is None or task in self.tasks
+
+    def default_for(self, task: str) -> Value:
+        """Return the option's default for a task."""
+        return self.by_task.get(task, self.default)
 
     def parse(self, value: object) -> Value:
         """Convert `value` to this option's type and check it. Raises ConfigError.

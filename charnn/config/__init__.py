@@ -14,7 +14,14 @@ from charnn.config.commands import (
 )
 from charnn.config.configuration import Config, check_names, current_names
 from charnn.config.files import LARGEST_YAML, from_yaml, read_yaml, to_yaml
-from charnn.config.sections import DEFAULT_STEPS, DataConfig, ModelConfig, TrainingConfig
+from charnn.config.sections import (
+    DEFAULT_STEPS,
+    DataConfig,
+    ModelConfig,
+    RecordsConfig,
+    TaskConfig,
+    TrainingConfig,
+)
 
 __all__ = [
     "DEFAULT_STEPS",
@@ -24,7 +31,9 @@ __all__ = [
     "EvaluationConfig",
     "GradcheckConfig",
     "ModelConfig",
+    "RecordsConfig",
     "SamplingConfig",
+    "TaskConfig",
     "TrainingConfig",
     "WalkthroughConfig",
     "check_names",

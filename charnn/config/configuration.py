@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from charnn.config.sections import DataConfig, ModelConfig, TrainingConfig
+from charnn.config.sections import (
+    DataConfig,
+    ModelConfig,
+    RecordsConfig,
+    TaskConfig,
+    TrainingConfig,
+)
 from charnn.errors import ConfigError
 from charnn.options import Option, Section, Value, options_of, shown, suggestion
 
@@ -19,11 +25,40 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    records: RecordsConfig = field(default_factory=RecordsConfig)
+
+    def __post_init__(self) -> None:
+        """Check that every option is one of the task's. Raises ConfigError."""
+        values, task = self.values(), self.task.task
+        for name, declared in self.options().items():
+            if not declared.serves(task) and values[name] != declared.default:
+                raise ConfigError(
+                    f"{name} is {shown(values[name])}, but it is an option of the task "
+                    f"{' or '.join(declared.tasks or ())}, and this task is {task}"
+                    f"{': ' + declared.because if declared.because else ''}; leave it out."
+                )
+        if self.records.val is not None and values["val_fraction"] != DataConfig.val_fraction:
+            raise ConfigError(
+                f"val_fraction is {values['val_fraction']}, but the validation part is the file "
+                f"{shown(self.records.val)}; leave out one of the two."
+            )
+        if self.records.test is not None and values["test_fraction"]:
+            raise ConfigError(
+                f"test_fraction is {values['test_fraction']}, but the test part is the file "
+                f"{shown(self.records.test)}; leave out one of the two."
+            )
 
     @classmethod
     def sections(cls) -> dict[str, type[Section]]:
         """Return the sections by the name of their field."""
-        return {"model": ModelConfig, "training": TrainingConfig, "data": DataConfig}
+        return {
+            "task": TaskConfig,
+            "model": ModelConfig,
+            "training": TrainingConfig,
+            "data": DataConfig,
+            "records": RecordsConfig,
+        }
 
     @classmethod
     def options(cls) -> dict[str, Option]:
@@ -39,6 +74,7 @@ class Config:
         """Build from flat values; options left out keep their defaults. Raises ConfigError."""
         values = current_names(values)
         check_names(values)
+        values = defaults_of(values) | values
         parts: dict[str, Any] = {}
         for field_name, section in cls.sections().items():
             names = options_of(section).keys() & values.keys()
@@ -56,6 +92,17 @@ class Config:
     def replace(self, **changes: Value) -> Config:
         """Return a copy with some options changed."""
         return Config.from_values(self.values() | current_names(changes))
+
+
+def defaults_of(values: Mapping[str, Any]) -> dict[str, Value]:
+    """Return the defaults of the task that values name, where they are its own."""
+    options = Config.options()
+    task = str(options["task"].parse(values.get("task", TaskConfig.task)))
+    return {
+        name: declared.by_task[task]
+        for name, declared in options.items()
+        if task in declared.by_task
+    }
 
 
 def current_names(values: Mapping[str, Any]) -> dict[str, Any]:

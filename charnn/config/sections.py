@@ -9,6 +9,23 @@ from charnn.options import Section, option, shown
 from charnn.registry import CELLS, OPTIMIZERS, SCHEDULES
 
 DEFAULT_STEPS = 6_000
+LM = ("lm",)
+RECORDS = ("classify", "tag", "transduce", "generate")  # tasks whose examples are lines of a file
+WHOLE = ("classify", "tag", "transduce")  # tasks that see a whole sequence before they answer
+TASKS = (*LM, *RECORDS)
+FED_BACK = ("lm", "transduce", "generate")  # tasks that read their own output
+
+
+@dataclass(frozen=True)
+class TaskConfig(Section):
+    """What is learned."""
+
+    task: str = option(
+        "lm",
+        "lm: the next character of a text; classify: a class for each line; tag: a tag for each "
+        "character; transduce: one sequence into another; generate: lines of a given class.",
+        choices=TASKS,
+    )
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,40 @@ class ModelConfig(Section):
         "orthogonal", "How the recurrent weights are initialised.", choices=("orthogonal", "glorot")
     )
     forget_bias: float = option(1.0, "LSTM: initial bias of the forget gate.")
+    bidirectional: bool = option(
+        False,
+        "Read each sequence in both directions (transduce: the encoder's layers).",
+        tasks=WHOLE,
+        because="a network that reads backwards sees the future that it should predict",
+    )
+    attention: str | None = option(
+        None,
+        "Score by which the decoder chooses the encoder's states to look at (none: no attention).",
+        choices=("dot", "general", "additive"),
+        tasks=("transduce",),
+        by_task={"transduce": "general"},
+    )
+    tie_weights: bool = option(
+        False,
+        "Let the output use the input's embedding; --embedding-size must be --hidden-size.",
+        tasks=FED_BACK,
+        because="its outputs are not among its inputs",
+    )
+    recurrent_dropout: float = option(
+        0.0, "Share of units dropped inside the recurrence, in training.", minimum=0, below=1
+    )
+    recurrent_dropout_kind: str = option(
+        "state",
+        "state: the state before a step, one mask a window (Gal and Ghahramani); update: what a "
+        "step adds to the state (Semeniuta et al.).",
+        choices=("state", "update"),
+    )
+    weight_drop: float = option(
+        0.0,
+        "Share of the recurrent weights dropped in each update (Merity et al.).",
+        minimum=0,
+        below=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -58,13 +109,16 @@ class DataConfig(Section):
         "characters",
         "Whether the model reads and writes characters or bytes.",
         choices=("characters", "bytes"),
+        tasks=LM,
     )
     min_count: int = option(
         1, "Characters that occur less often become the unknown symbol.", minimum=1
     )
     encoding: str = option("utf-8", "Encoding of the text files.")
     vocab: str | None = option(
-        None, "Vocabulary file written by `charnn vocab --out` (none: taken from the text)."
+        None,
+        "Vocabulary file written by `charnn vocab --out` (none: taken from the text).",
+        tasks=LM,
     )
 
     def __post_init__(self) -> None:
@@ -105,7 +159,12 @@ class TrainingConfig(Section):
     learning_rate: float = option(8e-3, "Learning rate after warm-up.", above=0)
     batch_size: int = option(16, "Streams of text read side by side.", minimum=1, maximum=65_536)
     seq_length: int = option(
-        64, "Time steps in a window; gradients do not flow beyond it.", minimum=1, maximum=1_000_000
+        64,
+        "Time steps in a window; gradients do not flow beyond it.",
+        minimum=1,
+        maximum=1_000_000,
+        tasks=LM,
+        because="its sequences are whole lines",
     )
     seed: int = option(1, "Seed of all random numbers.", minimum=0, maximum=2**63 - 1)
     state_reset: float = option(
@@ -113,6 +172,7 @@ class TrainingConfig(Section):
         "Probability that a stream starts a window from a zero state, as at a text's beginning.",
         minimum=0,
         below=1,
+        tasks=LM,
     )
     optimizer: str = option("adam", "Optimiser that updates the weights.", choices=OPTIMIZERS)
     momentum: float = option(0.9, "Momentum (only with --optimizer momentum).", minimum=0, below=1)
@@ -176,13 +236,52 @@ class TrainingConfig(Section):
         None, "Stop after this many evaluations without improvement (none: never).", minimum=1
     )
     sample_length: int = option(
-        160, "Characters of the sample shown at each evaluation.", minimum=0, maximum=100_000
+        160,
+        "Characters of the sample shown at each evaluation.",
+        minimum=0,
+        maximum=100_000,
+        tasks=("lm", "generate"),
     )
     shards: int | None = option(
         None,
         "Processes that share the work on each batch (none: chosen from the core count).",
         minimum=1,
         maximum=1024,
+    )
+    select: str = option(
+        "loss",
+        "Whether the best checkpoint is that with the lowest loss or the highest accuracy.",
+        choices=("loss", "accuracy"),
+        tasks=WHOLE,
+        because="it has no right answers to count",
+    )
+    label_smoothing: float = option(
+        0.0,
+        "Probability that the loss spreads evenly over all outputs, in training.",
+        minimum=0,
+        below=1,
+    )
+    scheduled_sampling: str | None = option(
+        None,
+        "How the share of inputs that come from the data, not from the model, falls in the course "
+        "of training (none: it stays 1).",
+        choices=("linear", "exponential", "inverse-sigmoid"),
+        tasks=FED_BACK,
+        because="it does not read its own output",
+    )
+    sampling_floor: float = option(
+        0.75,
+        "Share of inputs from the data at the end (with --scheduled-sampling).",
+        above=0,
+        maximum=1,
+        tasks=FED_BACK,
+    )
+    curriculum: int | None = option(
+        None,
+        "Updates over which the length of training sequences grows to the full one (none: full "
+        "from the start).",
+        minimum=1,
+        maximum=10_000_000,
     )
     max_rollbacks: int = option(
         3, "How often a diverging run may return to its last good state.", minimum=0
@@ -200,3 +299,69 @@ class TrainingConfig(Section):
                 f"shards is {self.shards}, but batch_size is {self.batch_size}; each shard "
                 "needs a stream, so lower shards."
             )
+
+
+@dataclass(frozen=True)
+class RecordsConfig(Section):
+    """How files of examples are read, for all tasks but the language model's."""
+
+    format: str = option(
+        "auto",
+        "tsv: columns; fasttext: __label__x before the text; classes: a file for each class; "
+        "conll: a token and its tag on a line, a blank line after each sequence.",
+        choices=("auto", "tsv", "fasttext", "classes", "conll"),
+        tasks=RECORDS,
+    )
+    source_col: int = option(
+        1, "Column of the source (tsv, conll).", minimum=1, maximum=1_000, tasks=RECORDS
+    )
+    target_col: int = option(
+        2, "Column of the target (tsv, conll).", minimum=1, maximum=1_000, tasks=RECORDS
+    )
+    features_col: int | None = option(
+        None,
+        "Column of features, whole symbols that are read with the source (tsv).",
+        minimum=1,
+        maximum=1_000,
+        tasks=("transduce",),
+    )
+    source_sep: str | None = option(
+        None, "What separates the source's symbols (none: each character is one).", tasks=RECORDS
+    )
+    target_sep: str | None = option(
+        None,
+        "What separates the target's symbols (none: each character is one).",
+        tasks=("tag", "transduce", "generate"),
+    )
+    features_sep: str = option(";", "What separates the features.", tasks=("transduce",))
+    val: str | None = option(
+        None,
+        "File of the validation part (none: a random --val-fraction of the examples).",
+        tasks=RECORDS,
+    )
+    test: str | None = option(
+        None,
+        "File of the test part (none: a random --test-fraction of the examples).",
+        tasks=RECORDS,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the options against each other, too."""
+        super().__post_init__()
+        columns = {
+            "source_col": self.source_col,
+            "target_col": self.target_col,
+            "features_col": self.features_col,
+        }
+        for name, column in columns.items():
+            for other, taken in columns.items():
+                if column is not None and name < other and column == taken:
+                    raise ConfigError(
+                        f"{name} and {other} are both {column}; give each a column of its own."
+                    )
+        for name in ("source_sep", "target_sep", "features_sep"):
+            if getattr(self, name) in ("", "\t", "\n"):
+                raise ConfigError(
+                    f"{name} is {shown(getattr(self, name))}; give a text that is not empty, a tab "
+                    "or a line feed."
+                )
