@@ -185,7 +185,7 @@ def check_checkpoint(path: Path, text: str | None, options: GradcheckConfig) -> 
     """Check a trained model on the beginning of a text."""
     import numpy as np
 
-    from charnn.models.gradient_check import check_language_model
+    from charnn.models.gradient_check import check_model
     from charnn.text.batches import Batch
     from charnn.text.corpus import read_for_scoring
     from charnn.training.archive import load_checkpoint
@@ -202,11 +202,11 @@ def check_checkpoint(path: Path, text: str | None, options: GradcheckConfig) -> 
             "the model knows none of the text's characters; give its own with --text."
         )
     model = saved.model
-    comparisons = check_language_model(
+    comparisons = check_model(
         model,
         Batch(ids[:-1], ids[1:]),
         model.zero_states(1),
-        dropout_seed=options.seed if model.config.dropout else None,
+        random_seed=options.seed if model.config.dropout else None,
         directions=np.random.default_rng(options.seed),
     )
     return {comparison.name: {"trained": comparison} for comparison in comparisons}

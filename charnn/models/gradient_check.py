@@ -1,4 +1,4 @@
-"""Every gradient of a language model against central differences."""
+"""Every gradient of a model against central differences."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.models.language_model import LanguageModel
+from charnn.models.model import Model
 from charnn.models.stack import LayerStates
 from charnn.nn.central_differences import Comparison, check_gradients
 from charnn.text.batches import Batch
 
 
-def check_language_model(
-    model: LanguageModel,
+def check_model(
+    model: Model,
     batch: Batch,
     states: LayerStates,
     *,
-    dropout_seed: int | None = None,
+    random_seed: int | None = None,
+    smoothing: float = 0.0,
     directions: np.random.Generator | None = None,
 ) -> list[Comparison]:
     """Compare the gradients of all parameters and initial states, computed in float64.
 
-    With `dropout_seed` dropout is on, with the same masks in
-    every evaluation. Every coordinate is checked, or with `directions` a few random directions of
-    each array, which is enough for large models.
+    With `random_seed` dropout and whatever else a model draws in training is on, with the same
+    draws in every evaluation. Every coordinate is checked, or with `directions` a few random
+    directions of each array, which is enough for large models.
     """
     model = model.with_parameters(model.parameters.astype(np.float64))
     states = [tuple(state.astype(np.float64) for state in layer) for layer in states]
 
     def random() -> np.random.Generator | None:
-        return None if dropout_seed is None else np.random.default_rng(dropout_seed)
+        return None if random_seed is None else np.random.default_rng(random_seed)
 
     def loss() -> float:
-        return model.loss(batch, states, random=random())[0]
+        return model.loss(batch, states, random=random(), smoothing=smoothing)[0]
 
-    _, _, backward = model.loss(batch, states, random=random())
+    _, _, backward = model.loss(batch, states, random=random(), smoothing=smoothing)
     gradients = model.parameters.zeros_like()
     d_states = backward(gradients)
     return check_gradients(loss, model.parameters, gradients, directions) + check_gradients(
@@ -42,12 +44,10 @@ def check_language_model(
     )
 
 
-def named_states(model: LanguageModel, states: LayerStates) -> dict[str, Array]:
+def named_states(model: Model, states: LayerStates) -> dict[str, Array]:
     """Return states by name: `layer1/h0`, ..."""
     flat = (state for layer in states for state in layer)
-    return {
-        f"{name}0": state for name, state in zip(model.stack.state_shapes(1), flat, strict=True)
-    }
+    return {f"{name}0": state for name, state in zip(model.state_shapes(1), flat, strict=True)}
 
 
 def check_configuration(
@@ -61,10 +61,10 @@ def check_configuration(
         tuple(random.normal(0, 0.5, state.shape) for state in layer)
         for layer in model.zero_states(batch_size)
     ]
-    return check_language_model(
+    return check_model(
         model,
         Batch(ids[:-1], ids[1:]),
         states,
-        dropout_seed=seed if model.config.dropout else None,
+        random_seed=seed if model.config.dropout else None,
         directions=random if directional else None,
     )

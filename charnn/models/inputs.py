@@ -1,4 +1,4 @@
-"""How symbols enter the first layer: as one-hot vectors, or by a learned embedding."""
+"""How symbols enter the first layer: as one-hot vectors or by a learned embedding, with labels."""
 
 from __future__ import annotations
 
@@ -92,6 +92,45 @@ class Embedding:
         return rows
 
 
-def make_input(vocab_size: int, embedding_size: int | None) -> Input:
-    """Return one-hot vectors, or an embedding of some width."""
-    return OneHot(vocab_size) if embedding_size is None else Embedding(vocab_size, embedding_size)
+class Labelled:
+    """Symbols with a label that is the same at every step: the rows of both are added.
+
+    The ids are (T, B, 2), a symbol and a label; labels have ids of their own among the symbols'.
+    """
+
+    def __init__(self, symbols: Input) -> None:
+        self.axis = symbols.axis
+        self._symbols = symbols
+
+    def parameters(self) -> dict[str, ParameterSpec]:
+        """Return the parameters of the symbols' input: labels are more symbols."""
+        return self._symbols.parameters()
+
+    def project(
+        self, ids: Array, own: Arrays, layer: Arrays, buffers: Buffers, scratch: Buffers
+    ) -> tuple[Array, InputBackward]:
+        """See `Input.project`."""
+        a, backward_symbols = self._symbols.project(ids[..., 0], own, layer, buffers, scratch)
+        labels, unbiased = ids[:1, :, 1], {"W_xh": layer["W_xh"]}
+        share, backward_labels = self._symbols.project(
+            labels, own, unbiased, buffers.child("label"), scratch
+        )
+        a += share
+
+        def backward(da: Array, own: Gradients, layer: Gradients) -> None:
+            backward_symbols(da, own, layer)
+            backward_labels(da.sum(axis=1, keepdims=True), own, layer)
+
+        return a, backward
+
+    def table(self, own: Arrays, W_xh: Array) -> Array:
+        """Return the rows of symbols and labels."""
+        return self._symbols.table(own, W_xh)
+
+
+def make_input(vocab_size: int, embedding_size: int | None, labelled: bool = False) -> Input:
+    """Return one-hot vectors, or an embedding of some width; `labelled`: each with a label."""
+    symbols: Input = OneHot(vocab_size)
+    if embedding_size is not None:
+        symbols = Embedding(vocab_size, embedding_size)
+    return Labelled(symbols) if labelled else symbols

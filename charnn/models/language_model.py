@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -17,22 +16,26 @@ import numpy.typing as npt
 
 from charnn.arrays import Array, Arrays, Shape
 from charnn.config import ModelConfig
-from charnn.models.heads import NextSymbol
+from charnn.models.heads import EveryStep
+from charnn.models.model import LossBackward, SequenceModel, Sizes
 from charnn.models.stack import LayerStates, Stack, StackBackward
-from charnn.nn.blas import single_thread
 from charnn.nn.buffers import Buffers
-from charnn.nn.cell import Cell
-from charnn.nn.parameters import Gradients, Parameters, ParameterSpec, gradients_in, shapes_of
+from charnn.nn.parameters import (
+    SYMBOLS,
+    Axis,
+    Gradients,
+    ParameterSpec,
+    gradients_in,
+    shapes_of,
+)
 from charnn.text.batches import Batch
 
 LogitsBackward: TypeAlias = Callable[[Array, Gradients | Arrays], LayerStates]
-LossBackward: TypeAlias = Callable[[Gradients | Arrays], LayerStates]
 
 
 def parameter_specs(config: ModelConfig, vocab_size: int) -> dict[str, ParameterSpec]:
     """Return the one table of all parameters: names, shapes, starts, in their order in memory."""
-    stack = Stack(config, vocab_size)
-    return stack.parameters() | make_head(stack, vocab_size).parameters()
+    return LanguageModel.specs_of(config, Sizes(vocab_size, vocab_size))
 
 
 def parameter_shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
@@ -40,52 +43,43 @@ def parameter_shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
     return shapes_of(parameter_specs(config, vocab_size))
 
 
-def make_head(stack: Stack, vocab_size: int) -> NextSymbol:
-    """Return the head that stands on a stack."""
-    return NextSymbol(stack.hidden_size, vocab_size, stack.cell.symbol_gain)
-
-
 @dataclass(frozen=True)
-class LanguageModel:
-    """A configuration and its parameters; everything else is computed."""
-
-    config: ModelConfig
-    vocab_size: int
-    parameters: Parameters
+class LanguageModel(SequenceModel):
+    """Reads and predicts the same symbols; its states are carried from window to window."""
 
     @classmethod
     def initialized(
         cls, config: ModelConfig, vocab_size: int, seed: int, dtype: npt.DTypeLike = np.float32
     ) -> LanguageModel:
         """Return an untrained model: equal seeds give equal weights."""
-        specs = parameter_specs(config, vocab_size)
-        with single_thread():
-            parameters = Parameters.started(specs, np.random.default_rng(seed), dtype)
-        return cls(config, vocab_size, parameters)
+        return cls.started(config, Sizes(vocab_size, vocab_size), seed, dtype)
 
-    @cached_property
-    def stack(self) -> Stack:
-        """The layers from the symbols to the states."""
-        return Stack(self.config, self.vocab_size)
+    @classmethod
+    def stack_of(cls, config: ModelConfig, sizes: Sizes) -> Stack:
+        """Return the layers from the symbols to the states."""
+        return Stack(config, sizes.inputs)
 
-    @cached_property
-    def head(self) -> NextSymbol:
-        """The layer from the states to the next symbol."""
-        return make_head(self.stack, self.vocab_size)
+    @classmethod
+    def head_of(cls, config: ModelConfig, sizes: Sizes, stack: Stack) -> EveryStep:
+        """Return the layer from the states to the next symbol."""
+        return EveryStep(
+            stack.hidden_size,
+            Axis(SYMBOLS, sizes.outputs),
+            stack.cell.symbol_gain,
+            config.tie_weights,
+        )
+
+    @classmethod
+    def state_shapes_of(
+        cls, config: ModelConfig, sizes: Sizes, batch_size: int
+    ) -> dict[str, Shape]:
+        """Return the names and shapes of the recurrent states, which windows hand on."""
+        return cls.stack_of(config, sizes).state_shapes(batch_size)
 
     @property
-    def specs(self) -> dict[str, ParameterSpec]:
-        """What each parameter is."""
-        return parameter_specs(self.config, self.vocab_size)
-
-    @property
-    def cell(self) -> Cell:
-        """The recurrent cell."""
-        return self.stack.cell
-
-    def with_parameters(self, parameters: Parameters) -> LanguageModel:
-        """Return the same model with other weights."""
-        return LanguageModel(self.config, self.vocab_size, parameters)
+    def vocab_size(self) -> int:
+        """Number of symbols, V."""
+        return self.sizes.inputs
 
     def zero_states(self, batch_size: int) -> LayerStates:
         """Return the states at the beginning of a text, (B, H) each."""
@@ -137,28 +131,10 @@ class LanguageModel:
         random: np.random.Generator | None = None,
         buffers: Buffers | None = None,
         weight: float | None = None,
+        smoothing: float = 0.0,
     ) -> tuple[float, LayerStates, LossBackward]:
-        """Return the mean loss of a batch in nats per symbol.
-
-        With it come the states after the batch, and `backward(gradients)`, which adds the gradients
-        of all parameters and returns those of the initial states; it can be called once. Where the
-        batch is a part of a larger one, `weight` is the whole's, and the loss is the part's share
-        of the whole's mean.
-        """
-        buffers = buffers or Buffers()
-        h, final, backward_stack = self.hidden(
-            batch.inputs, states, lengths=batch.lengths, random=random, buffers=buffers
-        )
-        nats, own_weight, backward_head = self.head.loss(
-            self.parameters, h, batch, buffers.child("head")
-        )
-        whole = own_weight if weight is None else weight
-
-        def backward(gradients: Gradients | Arrays) -> LayerStates:
-            sums = gradients_in(gradients)
-            return backward_stack(backward_head(1 / whole, sums), sums, None)
-
-        return nats / whole, final, backward
+        """Return the mean loss of a window in nats per symbol: see `Model.loss`."""
+        return self.loss_from(batch, states, random, buffers, weight, smoothing)
 
 
 def adopt_weights(model: LanguageModel, source: LanguageModel, symbols: Mapping[int, int]) -> None:

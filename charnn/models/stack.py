@@ -2,6 +2,8 @@
 
 x_t = one-hot or embedded symbol
 h_t = recurrent layers, one over the other, with dropout between them and after the last
+
+Of a bidirectional stack, h_t = [->h_t; <-h_t] (Schuster and Paliwal, 1997).
 """
 
 from __future__ import annotations
@@ -12,15 +14,15 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from charnn.arrays import Array, Shape
+from charnn.arrays import Array, Arrays, Shape
 from charnn.config import ModelConfig
 from charnn.models.inputs import make_input
+from charnn.models.layer import Layer
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell, Starts
 from charnn.nn.kernels.kernel import States
-from charnn.nn.layers import dropout, project
-from charnn.nn.parameters import Axis, Gradients, Parameters, ParameterSpec, prefixed
-from charnn.nn.recurrent import unroll
+from charnn.nn.layers import dropout
+from charnn.nn.parameters import Axis, Gradients, ParameterSpec, prefixed
 from charnn.registry import CELLS
 
 LayerStates: TypeAlias = list[States]
@@ -33,19 +35,44 @@ def make_cell(config: ModelConfig) -> Cell:
     return forms[config.gru_reset if config.gru_reset in forms else ""]
 
 
-def layer_name(number: int) -> str:
+def layer_name(number: int, backwards: bool = False) -> str:
     """Return the prefix of a layer's parameters; layers count from 1 at the input."""
-    return f"layer{number}"
+    return f"layer{number}_backward" if backwards else f"layer{number}"
 
 
 class Stack:
-    """Input and recurrent layers of a configuration; the weights are passed in."""
+    """Input and recurrent layers of a configuration; the weights are passed in.
 
-    def __init__(self, config: ModelConfig, vocab_size: int) -> None:
+    A bidirectional stack has two layers a level, of which the second reads backwards; both read the
+    states of both layers below.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        vocab_size: int,
+        bidirectional: bool = False,
+        labelled: bool = False,
+    ) -> None:
+        """Read V symbols; `labelled`: two at each step, of which the second is the sequence's."""
         self.cell = make_cell(config)
-        self.input = make_input(vocab_size, config.embedding_size)
+        self.input = make_input(vocab_size, config.embedding_size, labelled)
         self.hidden_size = config.hidden_size
-        self.layers = [layer_name(number) for number in range(1, config.num_layers + 1)]
+        directions = (False, True) if bidirectional else (False,)
+        self.output_size = config.hidden_size * len(directions)
+        self.levels = [
+            [
+                Layer(
+                    layer_name(number, backwards),
+                    self.cell,
+                    backwards,
+                    self.input if number == 1 else None,
+                )
+                for backwards in directions
+            ]
+            for number in range(1, config.num_layers + 1)
+        ]
+        self.layers = [layer.name for level in self.levels for layer in level]
         self._dropout = config.dropout
         self._starts = Starts(config.recurrent_init, config.forget_bias)
 
@@ -58,7 +85,8 @@ class Stack:
 
     def layer_parameters(self, layer: str) -> dict[str, ParameterSpec]:
         """Return the parameters of one layer, by the cell's names."""
-        below = self.input.axis if layer == self.layers[0] else Axis("H", self.hidden_size)
+        first = any(layer == each.name for each in self.levels[0])
+        below = self.input.axis if first else Axis("H", self.output_size)
         return self.cell.parameters(below, self.hidden_size, self._starts)
 
     def state_shapes(self, batch_size: int) -> dict[str, Shape]:
@@ -76,7 +104,7 @@ class Stack:
 
     def run(
         self,
-        parameters: Parameters,
+        parameters: Arrays,
         ids: Array,
         states: LayerStates,
         *,
@@ -84,48 +112,62 @@ class Stack:
         random: np.random.Generator | None = None,
         buffers: Buffers | None = None,
     ) -> tuple[Array, LayerStates, StackBackward]:
-        """Run a window: ids (T, B) -> h (T, B, H) of the last layer, and all states after it.
+        """Run a window: ids (T, B) -> h (T, B, H) of the last level, and all states after it.
 
         Where sequences are padded, `lengths` (B,) are theirs, and the states after the window are
         those at their ends; the gradient of h must be 0 behind the ends. With `random`, dropout is
         on. `backward(dh, gradients, d_final)` takes the gradient of h and of the states after the
         window (None for zeros), adds the gradients of the parameters, and returns those of the
         initial states; it can be called once. With `buffers`, what is returned is valid until they
-        are used again.
+        are used again. Of a bidirectional stack h is [->h; <-h] (T, B, 2 H).
         """
         buffers = buffers or Buffers()
         scratch = buffers.child("scratch")  # of all layers: each is done with it before the next
-        weights = [parameters.group(layer) for layer in self.layers]
-        final, backward_project, backward_unroll = [], [], []
-        backward_dropout: dict[int, Callable[[Array], Array]] = {}
-        scopes = [buffers.child(layer) for layer in self.layers]
-        a, backward_input = self.input.project(ids, parameters, weights[0], scopes[0], scratch)
-        for n, scope in enumerate(scopes):
-            h, after, backward = unroll(
-                self.cell, a, states[n], weights[n], scope.child("recurrent"), scratch, lengths
-            )
-            final.append(after)
-            backward_unroll.append(backward)
+        final: LayerStates = []
+        backwards, x = [], ids
+        for level in self.levels:
+            outputs, backward_layers = [], []
+            for layer in level:
+                h, after, backward = layer.run(
+                    x,
+                    parameters,
+                    states[len(final)],
+                    lengths,
+                    buffers.child(layer.name),
+                    scratch,
+                )
+                outputs.append(h)
+                final.append(after)
+                backward_layers.append(backward)
+            x, backward_dropout = outputs[0] if len(outputs) == 1 else joined(outputs), None
             if random is not None and self._dropout:
-                h, backward_dropout[n] = dropout(h, self._dropout, random, scope)
-            if n + 1 < len(scopes):
-                a, below = project(h, weights[n + 1], scopes[n + 1], scratch)
-                backward_project.append(below)
+                x, backward_dropout = dropout(
+                    x, self._dropout, random, buffers.child(level[0].name)
+                )
+            backwards.append((backward_layers, backward_dropout))
 
         def backward_stack(
             dh: Array, gradients: Gradients, d_final: LayerStates | None
         ) -> LayerStates:
-            d_initial = []
-            for n in reversed(range(len(scopes))):
-                layer = gradients.group(self.layers[n])
-                if n in backward_dropout:
-                    dh = backward_dropout[n](dh)
-                da, d_states = backward_unroll[n](dh, layer, d_final[n] if d_final else None)
-                d_initial.append(d_states)
-                if n > 0:
-                    dh = backward_project[n - 1](da, layer)
-                else:
-                    backward_input(da, gradients, layer)
+            d_initial: LayerStates = []
+            d_states = list(d_final) if d_final else [None] * len(self.layers)
+            for backward_layers, backward_dropout in reversed(backwards):
+                if backward_dropout is not None:
+                    dh = backward_dropout(dh)
+                below = []
+                for n in reversed(range(len(backward_layers))):
+                    part = dh[..., n * self.hidden_size : (n + 1) * self.hidden_size]
+                    dx, d_before = backward_layers[n](part, gradients, d_states.pop())
+                    d_initial.append(d_before)
+                    if dx is not None:
+                        below.append(dx)
+                if below:
+                    dh = below[0] if len(below) == 1 else below[0] + below[1]
             return d_initial[::-1]
 
-        return h, final, backward_stack
+        return x, final, backward_stack
+
+
+def joined(outputs: list[Array]) -> Array:
+    """Return the states of a level's layers side by side, (T, B, 2 H)."""
+    return np.concatenate(outputs, axis=-1)

@@ -22,6 +22,7 @@ Start: TypeAlias = Callable[[Array, np.random.Generator], None]
 Specs: TypeAlias = Mapping[str, "ParameterSpec"]
 
 SYMBOLS = "V"  # the name of an axis that runs over the vocabulary
+OUTPUTS = "O"  # the name of an axis that runs over outputs which are not the input's symbols
 
 
 class Axis(NamedTuple):
@@ -115,12 +116,7 @@ class Parameters(Mapping[str, Array]):
 
     def group(self, prefix: str) -> dict[str, Array]:
         """Return the arrays named `prefix/...`, without the prefix."""
-        start = f"{prefix}/"
-        return {
-            name.removeprefix(start): view
-            for name, view in self._views.items()
-            if name.startswith(start)
-        }
+        return group(self._views, prefix)
 
     def zeros_like(self) -> Parameters:
         """Return zeros of the same layout and type: the place for gradients."""
@@ -172,6 +168,41 @@ class Gradients:
         group._prefix = f"{self._prefix}{prefix}/"
         group._cleared = self._cleared
         return group
+
+
+class Redirected(Gradients):
+    """Gradients some of which are added to another array, or changed on the way.
+
+    `routes` say for a name to which array it is added, and how: `add(write, out)` fills `out` with
+    what the array gets, and `write(own)` is what `Gradients.add` was given for the name.
+    """
+
+    def __init__(
+        self,
+        gradients: Gradients,
+        routes: Mapping[str, tuple[str, Callable[[Callable[[Array], object], Array], object]]],
+    ) -> None:
+        super().__init__(gradients.arrays)
+        self._prefix, self._cleared = gradients._prefix, gradients._cleared
+        self._routes = routes
+
+    def add(self, name: str, write: Callable[[Array], object]) -> None:
+        """Add to the array that `name` leads to."""
+        if name not in self._routes:
+            super().add(name, write)
+            return
+        target, change = self._routes[name]
+        super().add(target, lambda out: change(write, out))
+
+
+def group(arrays: Arrays, prefix: str) -> dict[str, Array]:
+    """Return the arrays named `prefix/...`, without the prefix."""
+    start = f"{prefix}/"
+    return {
+        name.removeprefix(start): array
+        for name, array in arrays.items()
+        if name.startswith(start)
+    }
 
 
 def gradients_in(arrays: Gradients | Arrays) -> Gradients:

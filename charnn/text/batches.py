@@ -32,6 +32,7 @@ class Batch:
     targets: Array
     lengths: Array | None = None
     weights: Array | None = None
+    target_lengths: Array | None = None
 
     @property
     def target_weights(self) -> Array | None:

@@ -9,7 +9,7 @@ import pytest
 
 from charnn.config import ModelConfig
 from charnn.models import gradient_check, heads
-from charnn.models.gradient_check import check_configuration, check_language_model, named_states
+from charnn.models.gradient_check import check_configuration, check_model, named_states
 from charnn.models.language_model import LanguageModel
 from charnn.nn.central_differences import TOLERANCE, Comparison
 from charnn.text.batches import Batch
@@ -69,7 +69,7 @@ def test_the_model_is_left_alone() -> None:
     model = model_of()
     states = [tuple(np.full((2, 3), 0.25) for _ in layer) for layer in model.zero_states(2)]
     weights = model.parameters.flat.copy()
-    check_language_model(model, BATCH, states)
+    check_model(model, BATCH, states)
     assert np.array_equal(model.parameters.flat, weights)
     assert all((state == 0.25).all() for layer in states for state in layer)
 
@@ -77,17 +77,17 @@ def test_the_model_is_left_alone() -> None:
 def test_float32_is_checked_in_float64() -> None:
     """A trained model's weights are checked with all the digits that differences need."""
     model = model_of("float32")
-    comparisons = check_language_model(model, BATCH, model.zero_states(2))
+    comparisons = check_model(model, BATCH, model.zero_states(2))
     assert wrong(comparisons) == set()
     assert model.parameters.flat.dtype == np.float32
 
 
 def test_dropout_is_on() -> None:
-    """With `dropout_seed` the loss that is checked is that of the dropped-out network."""
+    """With `random_seed` the loss that is checked is that of the dropped-out network."""
     model = model_of(dropout=0.5)
     states = model.zero_states(2)
     numeric = [
-        check_language_model(model, BATCH, states, dropout_seed=seed)[0].numeric
+        check_model(model, BATCH, states, random_seed=seed)[0].numeric
         for seed in (None, 1, 2)
     ]
     assert len(set(numeric)) == 3
@@ -97,8 +97,8 @@ def test_without_dropout_the_seed_of_the_masks_does_not_matter() -> None:
     """A model without dropout is the same with any mask's seed."""
     model = model_of()
     states = model.zero_states(2)
-    with_seed = check_language_model(model, BATCH, states, dropout_seed=5)
-    assert with_seed == check_language_model(model, BATCH, states)
+    with_seed = check_model(model, BATCH, states, random_seed=5)
+    assert with_seed == check_model(model, BATCH, states)
 
 
 def test_directions() -> None:

@@ -7,7 +7,7 @@ import pytest
 from stacks import H, V, random_stack, random_states
 
 from charnn.config import ModelConfig
-from charnn.models.heads import NextSymbol
+from charnn.models.heads import EveryStep
 from charnn.models.language_model import LanguageModel
 from charnn.nn.buffers import Buffers
 from charnn.nn.central_differences import TOLERANCE, check_gradients
@@ -82,7 +82,7 @@ def test_two_stacks_side_by_side_do_not_disturb_each_other() -> None:
 def test_two_heads_do_not_overwrite_each_others_logits() -> None:
     """Heads with scopes of their own can stand on the same states."""
     h, buffers = np.random.default_rng(4).standard_normal((T, B, H)), Buffers()
-    head = NextSymbol(H, V)
+    head = EveryStep(H, Axis("V", V))
     weights = [
         Parameters.started(head.parameters(), np.random.default_rng(seed), np.float64)
         for seed in (1, 2)

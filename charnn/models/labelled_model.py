@@ -1,0 +1,81 @@
+"""The labelled language model: sequences of a given class (one to many).
+
+x_t = the symbol before, and the label, at every step: their one-hot vectors or embeddings added
+h_t = a stack's states
+y_t = softmax(h_t W_hy + b_y)
+L   = mean over all symbols, and the end of each sequence, of -log y_t[target]    in nats per symbol
+
+Of V symbols and N labels, the input's ids are the V symbols, the begin symbol, and the labels; the
+output's are the V symbols and the end symbol (`charnn.models.delimiters`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from charnn.arrays import Array, Arrays
+from charnn.config import ModelConfig
+from charnn.models.delimiters import delimited
+from charnn.models.heads import EveryStep
+from charnn.models.model import LossBackward, SequenceModel, Sizes
+from charnn.models.stack import LayerStates, Stack
+from charnn.nn.buffers import Buffers
+from charnn.nn.parameters import OUTPUTS, Axis, Gradients
+from charnn.text.batches import Batch
+
+
+@dataclass(frozen=True)
+class LabelledModel(SequenceModel):
+    """Predicts a sequence symbol by symbol, given its label. `sizes`: labels, symbols."""
+
+    @classmethod
+    def stack_of(cls, config: ModelConfig, sizes: Sizes) -> Stack:
+        """Return the layers from the symbols and labels to the states."""
+        return Stack(config, sizes.outputs + 1 + sizes.inputs, labelled=True)
+
+    @classmethod
+    def head_of(cls, config: ModelConfig, sizes: Sizes, stack: Stack) -> EveryStep:
+        """Return the layer from the states to the next symbol."""
+        outputs = Axis(OUTPUTS, sizes.outputs + 1)
+        return EveryStep(stack.output_size, outputs, stack.cell.symbol_gain, config.tie_weights)
+
+    @property
+    def delimiter(self) -> int:
+        """The id that is read before the first symbol, and predicted after the last one."""
+        return self.sizes.outputs
+
+    def label_ids(self, labels: Array) -> Array:
+        """Return labels as ids of the input."""
+        return labels.astype(np.intp) + self.sizes.outputs + 1
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Return labels (1, B) and their sequences (T, B) as what is read and predicted."""
+        T, B = batch.targets.shape
+        lengths = np.full(B, T) if batch.target_lengths is None else batch.target_lengths
+        symbols, targets = delimited(batch.targets, lengths, self.delimiter)
+        labels = np.broadcast_to(self.label_ids(batch.inputs[0]), symbols.shape)
+        return Batch(np.stack([symbols, labels], axis=-1), targets, lengths + 1)
+
+    def loss(
+        self,
+        batch: Batch,
+        states: LayerStates,
+        *,
+        random: np.random.Generator | None = None,
+        buffers: Buffers | None = None,
+        weight: float | None = None,
+        smoothing: float = 0.0,
+    ) -> tuple[float, LayerStates, LossBackward]:
+        """Return the mean loss in nats per symbol, ends included: see `Model.loss`."""
+        zeros = self.stack.zero_states(batch.targets.shape[1], self.parameters.flat.dtype)
+        loss, _, backward = self.loss_from(
+            self.prepared(batch), zeros, random, buffers, weight, smoothing
+        )
+
+        def backward_alone(gradients: Gradients | Arrays) -> LayerStates:
+            backward(gradients)
+            return []
+
+        return loss, states, backward_alone
