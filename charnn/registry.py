@@ -1,4 +1,4 @@
-"""What can be chosen by name: one line for each cell, optimiser and schedule.
+"""What can be chosen by name: one line for each cell, attention, optimiser and schedule.
 
 An entry says where the thing lives, so that its name can be listed (by `--help`, say) without
 importing it. To add one, write it in its room and name it here: the command line, the checks of
@@ -41,6 +41,14 @@ CELLS = Registry(
         "mingru": "charnn.nn.min_gru:MinGRU",
         "peephole-lstm": "charnn.nn.peephole_lstm:PeepholeLSTM",
         "layernorm-lstm": "charnn.nn.layer_norm_lstm:LayerNormLSTM",
+    }
+)
+
+ATTENTIONS = Registry(
+    {
+        "dot": "charnn.nn.attention_scores:Dot",
+        "general": "charnn.nn.attention_scores:General",
+        "additive": "charnn.nn.attention_scores:Additive",
     }
 )
 

@@ -21,12 +21,16 @@ from charnn.arrays import Array, Arrays, Shape
 Start: TypeAlias = Callable[[Array, np.random.Generator], None]
 Specs: TypeAlias = Mapping[str, "ParameterSpec"]
 
+ORDER = ("H", "V", "D", "K", "(K + H)")  # of the axes in a formula
 SYMBOLS = "V"  # the name of an axis that runs over the vocabulary
 OUTPUTS = "O"  # the name of an axis that runs over outputs which are not the input's symbols
 
 
 class Axis(NamedTuple):
-    """An axis of a parameter: its name (G gates, V symbols, D layer input, H hidden), its size."""
+    """An axis of a parameter: its name and its size.
+
+    G gates, V symbols, D layer input, H hidden, K an encoder's states; `(K + H)` is their sum.
+    """
 
     name: str
     size: int
@@ -238,7 +242,7 @@ def is_by_gate(spec: ParameterSpec) -> bool:
 
 def product_of(axes: tuple[Axis, ...]) -> str:
     """Return the product of axes, but for the gates', as a formula: `H V`, `H^2`."""
-    names = sorted((axis.name for axis in axes if axis.name != "G"), key="HVD".index)
+    names = sorted((axis.name for axis in axes if axis.name != "G"), key=ORDER.index)
     powers = {name: names.count(name) for name in names}
     return " ".join(name if power == 1 else f"{name}^{power}" for name, power in powers.items())
 
