@@ -21,7 +21,7 @@ from charnn.arrays import Array, Arrays, Shape
 Start: TypeAlias = Callable[[Array, np.random.Generator], None]
 Specs: TypeAlias = Mapping[str, "ParameterSpec"]
 
-ORDER = ("H", "V", "D", "K", "(K + H)")  # of the axes in a formula
+ORDER = ("H", "V", "D", "K", "(K + H)", "O")  # of the axes in a formula
 SYMBOLS = "V"  # the name of an axis that runs over the vocabulary
 OUTPUTS = "O"  # the name of an axis that runs over outputs which are not the input's symbols
 
