@@ -24,8 +24,9 @@ class Batch:
     """Inputs and targets, (T, B) each: B sequences side by side.
 
     `lengths` (B,) are the sequences' lengths where they are padded to T; None stands for T
-    everywhere. `weights` (T, B) say what each target counts; None stands for 1 up to the
-    sequence's end.
+    everywhere. `target_lengths` (B,) are those of the targets where they are sequences of their
+    own, padded to a T of their own; None stands for `lengths`. `weights` (T, B) say what each
+    target counts; None stands for 1 up to the sequence's end.
     """
 
     inputs: Array
@@ -37,9 +38,10 @@ class Batch:
     @property
     def target_weights(self) -> Array | None:
         """What each target counts, (T, B), 0 behind a sequence's end; None where all count 1."""
-        if self.lengths is None:
+        lengths = self.lengths if self.target_lengths is None else self.target_lengths
+        if lengths is None:
             return self.weights
-        inside = np.arange(len(self.targets))[:, None] < self.lengths
+        inside = np.arange(len(self.targets))[:, None] < lengths
         return inside if self.weights is None else inside * self.weights
 
 

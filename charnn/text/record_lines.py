@@ -1,0 +1,58 @@
+"""The lines of a file, counted, so that an error can say where it is.
+
+A byte-order mark at the file's beginning and carriage returns at the ends of lines are left out.
+Only a line feed ends a line; other separators, such as U+2028, are characters of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from charnn.errors import CorpusError
+from charnn.text.source import TextFiles
+
+BYTE_ORDER_MARK = "\ufeff"
+
+
+class Lines:
+    """The lines of one file; `number` is that of the line read last."""
+
+    def __init__(self, name: str, encoding: str) -> None:
+        """Check that the file can be opened. Raises CorpusError."""
+        self.files = TextFiles([name], encoding)
+        self.name = name
+        self.number = 0
+
+    @property
+    def label(self) -> str:
+        """The class that a file is named after."""
+        return self.files.name
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines from the first, without line ends. Raises CorpusError."""
+        self.number = 0
+        rest: list[str] = []  # of the line at the end of a block
+        for block in self.files.blocks():
+            first, *others = block.split("\n")
+            rest.append(first)
+            if others:
+                yield self._next("".join(rest))
+                yield from map(self._next, others[:-1])
+                rest = [others[-1]]
+        if any(rest):
+            yield self._next("".join(rest))
+
+    def _next(self, line: str) -> str:
+        self.number += 1
+        if self.number == 1:
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        return line.removesuffix("\r")
+
+    def error(self, what: str) -> CorpusError:
+        """Return the error of the line read last; `what` is wrong with it."""
+        return CorpusError(f"file '{self.name}', line {self.number:,}: {what}")
+
+
+def filled(lines: Lines) -> Iterator[str]:
+    """Yield the lines that hold more than spaces."""
+    return (line for line in lines if line.strip(" "))
