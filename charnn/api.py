@@ -10,10 +10,11 @@ from typing import Any
 from charnn.config import Config, ModelConfig, SamplingConfig
 from charnn.errors import CorpusError
 from charnn.generation.sampling import sample as sample_bytes
-from charnn.models.evaluation import STREAMS, Score
+from charnn.models.evaluation import STREAMS
 from charnn.models.evaluation import evaluate as evaluate_ids
 from charnn.models.gradient_check import check_configuration
 from charnn.models.language_model import LanguageModel
+from charnn.models.score import Score
 from charnn.nn.central_differences import Comparison
 from charnn.text.corpus import Corpus, corpus_in_memory
 from charnn.text.vocabulary import Vocabulary, count_code_points

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from charnn.arrays import Array, Arrays
-from charnn.models.evaluation import Score
+from charnn.models.score import Score
 
 
 class Engine(Protocol):

@@ -16,7 +16,8 @@ import numpy as np
 from charnn.arrays import Array, Arrays, Shape
 from charnn.config import Config
 from charnn.engines.shards_memory import SharedArrays
-from charnn.models.evaluation import Score, evaluate
+from charnn.models.evaluation import evaluate
+from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel, parameter_specs
 from charnn.models.stack import LayerStates, Stack
 from charnn.nn.buffers import Buffers

@@ -28,7 +28,7 @@ from charnn.engines.shard import Shard, shared_shapes, states_in
 from charnn.engines.shards_memory import IdsPlace, SharedArrays
 from charnn.engines.shards_messages import ANSWER, ORDER, PARTS, Order, Stage, carry_out, receive
 from charnn.errors import WorkerError
-from charnn.models.evaluation import Score
+from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel, parameter_shapes
 from charnn.nn.blas import single_thread
 from charnn.nn.clipping import clipping_factor

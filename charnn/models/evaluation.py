@@ -8,14 +8,13 @@ there is no cut.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from charnn.arrays import Array
 from charnn.models.language_model import LanguageModel
+from charnn.models.score import Score
 from charnn.nn.blas import single_thread
 from charnn.nn.buffers import Buffers
 from charnn.nn.losses import cross_entropy
@@ -25,29 +24,6 @@ WARM_UP = 256  # symbols
 SHORTEST_STREAM = 4 * WARM_UP
 WINDOW = 64  # time steps computed at once
 LARGEST_LOGITS = 1 << 22  # elements
-
-
-@dataclass(frozen=True)
-class Score:
-    """The summed loss of `predictions` symbols, in nats."""
-
-    nats: float
-    predictions: int
-
-    @property
-    def nats_per_symbol(self) -> float:
-        """Mean loss in nats per character (or byte)."""
-        return self.nats / self.predictions
-
-    @property
-    def bits_per_symbol(self) -> float:
-        """Mean loss in bits per character (or byte)."""
-        return self.nats_per_symbol / math.log(2)
-
-    @property
-    def perplexity(self) -> float:
-        """`exp` of the mean loss: as many equally likely symbols would be as hard to predict."""
-        return math.exp(min(self.nats_per_symbol, 700.0))
 
 
 def evaluate(

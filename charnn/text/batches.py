@@ -1,21 +1,26 @@
 """Batches: what an update learns from, and where batches come from.
 
-A source of batches has a number of batches an epoch (`count`), makes each of them or some of its
-columns (`batch`), and says whether the states after a batch are those before the next
-(`carries_state`). Contiguous streams of one text are a source.
+A source makes the batch of each update, or some of its columns (`batch`), and says whether
+sequences begin with it or go on from the last one (`begins`). Contiguous streams of one text are a
+source; padded examples of similar length are another (`charnn.text.buckets`). A batch depends on
+the number of its update alone, so a run that is resumed needs to know nothing else.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from functools import cached_property
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from charnn.arrays import Array
 from charnn.errors import CorpusError
 
-ALL = slice(None)
+Share: TypeAlias = tuple[int, int]
+
+WHOLE: Share = (0, 1)
+SHORTEST_WINDOW = 8  # steps that a curriculum begins with
 BOTH = frozenset({"batch_size", "seq_length"})
 
 
@@ -46,21 +51,30 @@ class Batch:
 
 
 class Source(Protocol):
-    """Where the batches of an epoch come from."""
+    """Where the batches of a run come from, one for each update, counted from 0."""
 
     @property
     def count(self) -> int:
         """Batches of an epoch."""
 
     @property
-    def carries_state(self) -> bool:
-        """Whether the states after a batch are those before the next one of the epoch."""
+    def mean_weight(self) -> float:
+        """The weight of all targets of a batch, on average."""
 
-    def batch(self, number: int, columns: slice = ALL) -> Batch:
-        """Return batch `number` of an epoch, from 0, or some of its columns."""
+    def batch(self, update: int, share: Share = WHOLE) -> Batch:
+        """Return the batch of an update, or share (k, n) of its columns: the k-th of n, from 0."""
 
-    def weight(self, number: int) -> float:
+    def weight(self, update: int) -> float:
         """Return the weight of all targets of a whole batch, by which its loss is divided."""
+
+    def begins(self, update: int) -> bool:
+        """Return whether sequences begin with the batch; else its states are the last one's."""
+
+    def epochs(self, updates: int) -> float:
+        """Return how many passes over the data some updates are."""
+
+    def updates(self, epochs: float) -> int:
+        """Return how many updates some passes over the data take, at least one."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +82,14 @@ class Streams:
     """A text (N,) cut into B contiguous streams of equal length S, read side by side.
 
     A batch is a window of T steps of all streams, and its targets are its inputs shifted by one.
-    An epoch's last window is shorter where T does not divide S.
+    An epoch's last window is shorter where T does not divide S. With a curriculum, the windows of
+    the first `growth` updates grow from `SHORTEST_WINDOW` steps to T.
     """
 
     ids: Array
     batch_size: int
     seq_length: int
-    carries_state: ClassVar[bool] = True
+    growth: int | None = None
 
     @property
     def length(self) -> int:
@@ -86,17 +101,73 @@ class Streams:
         """Windows of an epoch."""
         return -(-self.length // self.seq_length)
 
-    def weight(self, number: int) -> int:
-        """Return how many symbols window `number` predicts: T x B."""
-        return self.batch_size * min(self.seq_length, self.length - number * self.seq_length)
+    @property
+    def mean_weight(self) -> float:
+        """Symbols of a whole window: T x B."""
+        return self.batch_size * self.seq_length
 
-    def batch(self, number: int, columns: slice = ALL) -> Batch:
-        """Return window `number` (from 0), or some of its B streams."""
-        start = number * self.seq_length
-        steps = min(self.seq_length, self.length - start)
-        streams = np.arange(self.batch_size)[columns]
-        at = streams * self.length + start + np.arange(steps)[:, None]
+    def weight(self, update: int) -> int:
+        """Return how many symbols a window predicts: T x B."""
+        _, steps = self._window(update)
+        return self.batch_size * steps
+
+    def begins(self, update: int) -> bool:
+        """Return whether an epoch begins with the window."""
+        start, _ = self._window(update)
+        return start == 0
+
+    def epochs(self, updates: int) -> float:
+        """Return how many passes over the text some updates are."""
+        if self.growth is None:
+            return updates / self.count
+        passed = sum(steps for _, steps in self._grown[:updates])
+        return passed / self.length + max(0, updates - self.growth) / self.count
+
+    def updates(self, epochs: float) -> int:
+        """Return how many updates some passes over the text take."""
+        if self.growth is None:
+            return max(1, round(epochs * self.count))
+        while_growing = self.epochs(self.growth)
+        if epochs > while_growing:
+            return self.growth + round((epochs - while_growing) * self.count)
+        return 1 + next(n for n in range(self.growth) if self.epochs(n + 1) >= epochs)
+
+    def batch(self, update: int, share: Share = WHOLE) -> Batch:
+        """Return the window of an update, or share (k, n) of its B streams."""
+        start, steps = self._window(update)
+        number, shares = share
+        first, last = (self.batch_size * n // shares for n in (number, number + 1))
+        at = np.arange(first, last) * self.length + start + np.arange(steps)[:, None]
         return Batch(self.ids[at], self.ids[at + 1])
+
+    def _window(self, update: int) -> tuple[int, int]:
+        """Return where a window begins in its streams, and its steps."""
+        if self.growth is None:
+            return self._after(0, update)
+        if update < self.growth:
+            return self._grown[update]
+        start, steps = self._grown[-1]
+        return self._after(start + steps, update - self.growth)
+
+    def _after(self, place: int, number: int) -> tuple[int, int]:
+        """Return window `number` from a place in an epoch on: where it begins, and its steps."""
+        rest = -(-(self.length - place) // self.seq_length)  # windows of the same epoch
+        if number >= rest:
+            place, number = 0, (number - rest) % self.count
+        start = place + number * self.seq_length
+        return start, min(self.seq_length, self.length - start)
+
+    @cached_property
+    def _grown(self) -> list[tuple[int, int]]:
+        """The windows of the curriculum: where each begins, and its steps."""
+        windows, place = [], 0
+        first = min(SHORTEST_WINDOW, self.seq_length)
+        for update in range(self.growth or 0):
+            cap = first + (self.seq_length - first) * update // (self.growth or 1)
+            steps = min(cap, self.length - place)
+            windows.append((place, steps))
+            place = (place + steps) % self.length
+        return windows
 
 
 def fit_streams(

@@ -13,17 +13,15 @@ not exceed a cap, which grows linearly from the length of the shortest tenth to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.text.batches import Batch
+from charnn.text.batches import WHOLE, Batch, Share
 from charnn.text.pairs import Pairs
 
 POOL = 64  # batches whose examples are sorted by length
 SHORTEST = 0.1  # share of the examples that a curriculum begins with
-WHOLE = (0, 1)
 
 
 class Buckets:
@@ -32,8 +30,6 @@ class Buckets:
     `ends` is the number of symbols that a model scores behind each target: 1 where it has to end a
     target itself, or else 0.
     """
-
-    carries_state: ClassVar[bool] = False
 
     def __init__(
         self, pairs: Pairs, batch_size: int, seed: int, ends: int = 0, growth: int | None = None
@@ -54,7 +50,7 @@ class Buckets:
         """Batches of an epoch; the last of them to be cut may be smaller than the others."""
         return -(-len(self.pairs) // self.batch_size)
 
-    def batch(self, update: int, share: tuple[int, int] = WHOLE) -> Batch:
+    def batch(self, update: int, share: Share = WHOLE) -> Batch:
         """Return an update's batch, or share (k, n) of it: its k-th of n, from 0.
 
         Rows are dealt out in turn, sorted by length, so that shares take equally long. A share of a
@@ -67,6 +63,24 @@ class Buckets:
         """Return how many targets of an update's whole batch are scored, by any share."""
         rows = self.rows(update)
         return float(self.pairs.targets.lengths[rows].sum() + self.ends * len(rows))
+
+    @property
+    def mean_weight(self) -> float:
+        """Targets of a batch that are scored, on average."""
+        scored = int(self.pairs.targets.starts[-1]) + self.ends * len(self.pairs)
+        return scored / self.count
+
+    def begins(self, update: int) -> bool:
+        """Return True: every example is a sequence of its own."""
+        return True
+
+    def epochs(self, updates: int) -> float:
+        """Return how many passes over the examples some updates are."""
+        return updates / self.count
+
+    def updates(self, epochs: float) -> int:
+        """Return how many updates some passes over the examples take, at least one."""
+        return max(1, round(epochs * self.count))
 
     def rows(self, update: int) -> Array:
         """Return the numbers of the examples in an update's batch, sorted by length."""

@@ -10,7 +10,7 @@ from small_runs import content, finish, of_kind, small_config, small_corpus, sto
 
 from charnn.arrays import Array, Arrays
 from charnn.config import Config
-from charnn.models.evaluation import Score
+from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus

@@ -22,7 +22,7 @@ from small_runs import (
 )
 
 from charnn.errors import DivergenceError
-from charnn.models.evaluation import Score
+from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel
 from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Batch
