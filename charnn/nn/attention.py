@@ -13,9 +13,8 @@ vectors, so a product is written `x W` where the papers have `W x`):
 
 What the query meets, p_s, depends on the key alone, so that a decoder that goes step by step
 computes it once. Where keys are several times as long as queries, as those of an encoder of two
-directions are, `dot` takes the sum of their parts, p_s = ->h_s + <-h_s; the values stay whole.
-
-(The scores are in `charnn.nn.attention_scores`.)
+directions are, `dot` takes the sum of their parts, p_s = ->h_s + <-h_s; the values stay whole. The
+three scores are in `charnn.nn.attention_scores`; the rest, which they share, is here.
 
 The gradients, from d_context. A key is a value in the context and a key in the scores:
 
@@ -134,7 +133,7 @@ class Attention(ABC):
     def prepared(self, keys: Array, allowed: Array | None, weights: Arrays) -> PreparedKeys:
         """Return attention over these keys (S, B, K) for one step after the other.
 
-        `allowed` is (B, S) or None.
+        `allowed` is (B, S) or None. The keys must stay as they are while the result is used.
         """
         buffers = Buffers()
         keys = readable(keys, allowed, buffers)
