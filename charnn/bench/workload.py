@@ -12,6 +12,7 @@ import numpy as np
 from charnn.config import Config
 from charnn.engines.shards import Shards, default_shards
 from charnn.models.language_model import LanguageModel, parameter_specs
+from charnn.models.model import Sizes
 from charnn.models.stack import make_cell
 from charnn.nn.cell import Cell
 from charnn.registry import CELLS
@@ -60,7 +61,9 @@ class Point:
             steps=1_000_000,
             eval_every=1_000_000,
         )
-        return config.replace(shards=default_shards(config, VOCAB_SIZE))
+        return config.replace(
+            shards=default_shards(config, Sizes(VOCAB_SIZE, VOCAB_SIZE), self.symbols)
+        )
 
     @property
     def symbols(self) -> int:

@@ -30,7 +30,7 @@ SOURCES = {
     ParameterSource.ENVIRONMENT: "environment",
     ParameterSource.DEFAULT_MAP: "config file",
 }
-FILE_OPTIONS = {"vocab"}  # declared options whose value is the name of a file
+FILE_OPTIONS = {"vocab", "val", "test"}  # declared options whose value is the name of a file
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -147,7 +147,8 @@ def declared_flag(
         return [completion(value) for value in values if value.startswith(incomplete)]
 
     default = "none" if declared.default is None else declared.default
-    bracket = "" if default == "" else f"  [{default}]"
+    defaults = [str(default), *(f"{task}: {value}" for task, value in declared.by_task.items())]
+    bracket = "" if default == "" else f"  [{'; '.join(defaults)}]"
     names = [name for name in (declared.name, declared.formerly) if name is not None]
     formerly = as_flag(declared.formerly) if declared.formerly else None
     return click.option(
@@ -179,10 +180,16 @@ def declared_flags(
 
     def decorate(command: Command) -> Command:
         for name in reversed(chosen):
-            command = declared_flag(options[name], heading, environment)(command)
+            own = only_for(options[name]) or heading
+            command = declared_flag(options[name], own, environment)(command)
         return command
 
     return decorate
+
+
+def only_for(declared: Option) -> str | None:
+    """Return the heading of options that are not for all tasks, as this one is not, or None."""
+    return None if declared.tasks is None else f"Only with --task {'|'.join(declared.tasks)}"
 
 
 def flag(*names: str, section: str = "Output", **kwargs: Any) -> Callable[[Command], Command]:
@@ -230,9 +237,8 @@ def read_config_file(
 
 def config_flags(command: Command) -> Command:
     """Add `--config` and a flag for each option of a training run."""
-    headings = {"model": "Model", "training": "Training", "data": "Data"}
     for name, section in reversed(Config.sections().items()):
-        command = declared_flags(section, headings[name])(command)
+        command = declared_flags(section, name.capitalize())(command)
     return flag(
         "--config",
         "config_file",

@@ -8,7 +8,6 @@ from contextlib import suppress
 
 from charnn.cli.console import TrainingPanel, loss_in_words, say
 from charnn.cli.reporters import (
-    SAMPLE_TEMPERATURE,
     JSONReporter,
     PlainReporter,
     Reporter,
@@ -60,13 +59,14 @@ class LiveReporter(PlainReporter):
                 super().report(event)
                 self.panel.facts["validation"] = (
                     f"{loss_in_words(event.val_loss, self.unit)}, best {event.best_loss:.4f}"
+                    f"{self.answers(event.accuracy, event.error_rate)}"
                 )
                 self.panel.sample = self.sample()
             case Finished():
                 sample = self.panel.sample
                 self.close()
                 if sample:
-                    self.say(f"\nsample      at temperature {SAMPLE_TEMPERATURE:g}\n\n{sample}")
+                    self.say(f"\nsample      {self.task.illustration_title}\n\n{sample}")
                 super().report(event)
             case _:
                 super().report(event)

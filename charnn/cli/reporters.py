@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from charnn.cli.console import duration, loss_in_words, say, show, show_json
-from charnn.config import Config, SamplingConfig
-from charnn.generation.sampling import sample
+from charnn.config import Config
 from charnn.nn.parameters import count
 from charnn.options import options_of
 from charnn.training.events import (
@@ -24,15 +23,14 @@ from charnn.training.events import (
 from charnn.training.run_folder import FILES
 from charnn.training.trainer import Trainer
 
-SAMPLE_TEMPERATURE = 0.8
-
 
 class Reporter:
     """Prints the results at the end of a run on standard output, and nothing else: `--quiet`."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
-        self.unit = trainer.corpus.vocabulary.unit
+        self.task = trainer.task
+        self.unit = trainer.task.unit(trainer.corpus.vocabulary)
 
     def __enter__(self) -> Reporter:
         return self
@@ -59,15 +57,18 @@ class Reporter:
 
     def results(self, event: Finished) -> list[str]:
         """Return the best loss, the test loss if there is one, the time, and what was saved."""
-        part = "validation" if len(self.trainer.corpus.val) > 1 else "training"
+        part = "validation" if self.trainer.corpus.has("val") else "training"
         lines = []
         if event.best_loss is not None:
+            best = self.trainer.progress.best_accuracy
             lines.append(
-                f"best        {loss_in_words(event.best_loss, self.unit)} on the {part} part, "
+                f"best        {loss_in_words(event.best_loss, self.unit)}"
+                f"{self.answers(best, None)} on the {part} part, "
                 f"at update {event.best_update:,}"
             )
         if event.test_loss is not None:
-            lines.append(f"test        {loss_in_words(event.test_loss, self.unit)}")
+            answers = self.answers(event.test_accuracy, event.test_error_rate)
+            lines.append(f"test        {loss_in_words(event.test_loss, self.unit)}{answers}")
         how = "" if event.reason == "completed" else f" ({event.reason})"
         lines.append(f"time        {duration(event.seconds)}, {event.update:,} updates{how}")
         if self.trainer.folder is not None:
@@ -75,18 +76,19 @@ class Reporter:
             lines.append(f"saved       {self.trainer.folder.path}: {files}")
         return lines
 
+    def answers(self, accuracy: float | None, error_rate: float | None) -> str:
+        """Return how many answers are right, in words, or nothing where there are none."""
+        shares = ((self.task.accuracy, accuracy), (self.task.error_rate, error_rate))
+        return "".join(f", {name} {share:.2%}" for name, share in shares if share is not None)
+
     def say(self, line: str) -> None:
         """Print a line that stays."""
         say(line)
 
     def sample(self) -> str:
-        """Return a short sample of the model as it is now, always drawn with the same seed."""
-        training = self.trainer.config.training
-        options = SamplingConfig(
-            length=training.sample_length, temperature=SAMPLE_TEMPERATURE, seed=training.seed
-        )
-        (text,) = sample(self.trainer.model, self.trainer.corpus.vocabulary, options)
-        return text.decode("utf-8", "replace")
+        """Return a short sample of what the model makes now, always drawn with the same seed."""
+        trainer = self.trainer
+        return self.task.illustration(trainer.model, trainer.corpus, trainer.config)
 
 
 class JSONReporter(Reporter):
@@ -99,7 +101,7 @@ class JSONReporter(Reporter):
             "event": "configuration",
             "config": trainer.config.values(),
             "parameters": trainer.model.parameters.flat.size,
-            "vocabulary": len(trainer.corpus.vocabulary),
+            "vocabulary": self.task.sizes(trainer.corpus.vocabulary).inputs,
             "corpus": {"name": trainer.corpus.name, **trainer.corpus.parts},
             "run": str(trainer.folder.path) if trainer.folder else None,
             "notes": notes,
@@ -130,31 +132,34 @@ class PlainReporter(Reporter):
     def preamble(self) -> list[str]:
         """Return the lines that describe a run before it starts."""
         trainer = self.trainer
-        corpus, model, training = trainer.corpus, trainer.config.model, trainer.config.training
-        parts = ", ".join(f"{name} {size:,}" for name, size in corpus.parts.items())
+        model, training = trainer.config.model, trainer.config.training
         layers = f"{model.num_layers} layer{'s' if model.num_layers > 1 else ''}"
         inputs = (
             "one-hot" if model.embedding_size is None else f"embedding of {model.embedding_size}"
         )
-        unknown = f", {corpus.unknown:,} became unknown" if corpus.vocabulary.unknown else ""
-        window = f"{training.batch_size} x {training.seq_length} {self.unit}s"
-        epochs = trainer.total / trainer.source.count
-        lines = [
-            f"corpus      {corpus.name}: {len(corpus.ids):,} {self.unit}s ({parts})",
-            f"vocabulary  {len(corpus.vocabulary)} symbols{unknown}",
-            f"model       {trainer.model.cell}, {layers} of {model.hidden_size}, {inputs} input",
-            f"parameters  {count(trainer.model.parameters.shapes):,}",
-            f"training    {trainer.total:,} updates of {window} ({epochs:.1f} epochs)",
-            f"seed        {training.seed}",
-        ]
+        more = ", bidirectional" if model.bidirectional else ""
+        if model.attention is not None:
+            more += f", attention {model.attention}"
+        epochs = trainer.source.epochs(trainer.total)
+        facts = self.task.description(trainer.corpus) | {
+            "model": f"{trainer.model.cell}, {layers} of {model.hidden_size}, {inputs} input{more}",
+            "parameters": f"{count(trainer.model.parameters.shapes):,}",
+            "training": f"{trainer.total:,} updates of {self.task.batch_in_words(trainer.config)} "
+            f"({epochs:.1f} epochs)",
+            "seed": f"{training.seed}",
+        }
+        lines = [f"{name:<12}{fact}" for name, fact in facts.items()]
         if trainer.folder is not None:
             lines.append(f"run         {trainer.folder.path}")
         for name, section in Config.sections().items():
             values = trainer.config.values()
             options = " ".join(
                 f"{option}={'none' if values[option] is None else values[option]}"
-                for option in options_of(section)
+                for option, declared in options_of(section).items()
+                if declared.serves(self.task.name)
             )
+            if not options:
+                continue
             lines += textwrap.wrap(
                 f"{name + ':':<11} {options}",
                 98,
@@ -188,15 +193,15 @@ class PlainReporter(Reporter):
         loss = event.train_loss if event.val_loss is None else event.val_loss
         return (
             f"{event.update:>7,}/{self.trainer.total:,}  epoch {event.epoch:.2f}  "
-            f"{losses}{loss_in_words(loss, self.unit)}  "
+            f"{losses}{loss_in_words(loss, self.unit)}"
+            f"{self.answers(event.accuracy, event.error_rate)}  "
             f"{speed:,.0f} {self.unit}s/s  {left} left{'  best' if event.improved else ''}"
         )
 
     def pace(self, update: int, seconds: float) -> tuple[float, str]:
         """Return symbols per second and the time left, from the averages of the run so far."""
-        training = self.trainer.config.training
         per_update = seconds / max(update, 1)
-        speed = training.batch_size * training.seq_length / max(per_update, 1e-9)
+        speed = self.trainer.source.mean_weight / max(per_update, 1e-9)
         return speed, duration(per_update * (self.trainer.total - update))
 
     def ending(self, event: Finished) -> list[str]:

@@ -87,7 +87,8 @@ def command(
     """
     from charnn.cli.console import progress_bar
     from charnn.cli.live import make_reporter
-    from charnn.text.source import TextFiles
+    from charnn.tasks.registry import task_of
+    from charnn.text.source import size_of
     from charnn.training.setup import new_run, resume_run
 
     values = given_values(ctx)
@@ -101,12 +102,13 @@ def command(
         run = resume_run(Path(resume), corpus, values)
     elif corpus:
         config = Config.from_values(values)
-        files = TextFiles(corpus, config.data.encoding)
-        total = None if files.size is None else 2 * files.size  # it is counted, then encoded
-        with progress_bar("reading the text", total, quiet or as_json) as files.advance:
+        size = size_of(corpus)
+        total = None if size is None else task_of(config).passes * size
+        with progress_bar("reading", total, quiet or as_json) as advance:
             run = new_run(
-                files,
+                corpus,
                 config,
+                advance=advance,
                 fixed=values,
                 out=Path(out) if out is not None else None,
                 force=force,

@@ -23,7 +23,7 @@ class Engine(Protocol):
         """
 
     def evaluate(self, part: str) -> Score:
-        """Return the loss on a part of the corpus: `train`, `val` or `test`.
+        """Return the score on a part of the data: `train`, `val` or `test`.
 
         Where a moving average of the weights is kept, that is what is evaluated.
         """

@@ -16,35 +16,38 @@ import numpy as np
 from charnn.arrays import Array, Arrays, Shape
 from charnn.config import Config
 from charnn.engines.shards_memory import SharedArrays
-from charnn.models.evaluation import evaluate
+from charnn.models.model import Model, Sizes
 from charnn.models.score import Score
-from charnn.models.language_model import LanguageModel, parameter_specs
-from charnn.models.stack import LayerStates, Stack
+from charnn.models.stack import LayerStates
 from charnn.nn.buffers import Buffers
 from charnn.nn.clipping import clip_by_value
 from charnn.nn.parameters import Gradients, Parameters, count, decaying, shapes_of
 from charnn.registry import OPTIMIZERS
-from charnn.text.batches import Streams
+from charnn.tasks.registry import task_of
 
 SLICE_UNIT = 16  # parameters: shards' slices do not share a cache line
 
 
-def shared_shapes(config: Config, vocab_size: int) -> dict[str, Shape]:
+def shared_shapes(config: Config, sizes: Sizes) -> dict[str, Shape]:
     """Return the float32 arrays that all shards of a run share."""
-    training = config.training
-    size = count(shapes_of(parameter_specs(config.model, vocab_size)))
+    training, kind = config.training, task_of(config).model
+    size = count(shapes_of(kind.specs_of(config.model, sizes)))
     vectors = ["parameters", *OPTIMIZERS[training.optimizer].slots]
     vectors += [f"gradients{number}" for number in range(training.shards or 1)]
     if training.ema_decay is not None:
         vectors.append("average")
-    states = Stack(config.model, vocab_size).state_shapes(training.batch_size)
+    states = kind.state_shapes_of(config.model, sizes, training.batch_size)
     return dict.fromkeys(vectors, (size,)) | states
 
 
-def states_in(arrays: SharedArrays, stack: Stack, columns: slice = slice(None)) -> LayerStates:
-    """Return some columns of the recurrent states that lie in shared memory."""
-    names = iter(stack.state_shapes(1))
-    return [tuple(arrays[next(names)][columns] for _ in stack.cell.states) for _ in stack.layers]
+def states_in(
+    arrays: SharedArrays | Arrays, model: Model, columns: slice = slice(None)
+) -> LayerStates:
+    """Return some columns of the carried states that lie in shared memory, layer by layer."""
+    layers: dict[str, list[Array]] = {}
+    for name in model.state_shapes(1):
+        layers.setdefault(name.rpartition("/")[0], []).append(arrays[name][columns])
+    return [tuple(layer) for layer in layers.values()]
 
 
 class Shard:
@@ -53,26 +56,26 @@ class Shard:
     def __init__(
         self,
         config: Config,
-        vocab_size: int,
-        parts: Arrays,
+        sizes: Sizes,
+        data: Arrays,
         arrays: SharedArrays,
         number: int,
     ) -> None:
-        """Take a share of the work on a corpus's `parts`: ids by `train`, `val` and `test`."""
+        """Take a share of the work on a dataset's arrays."""
         training, shards = config.training, config.training.shards or 1
-        self._training, self._number, self._shards, self._parts = training, number, shards, parts
-        specs = parameter_specs(config.model, vocab_size)
+        self._task, self._training, self._data = task_of(config), training, data
+        self._share, self._number = (number, shards), number
+        specs = self._task.model.specs_of(config.model, sizes)
         shapes = shapes_of(specs)
-        self.model = LanguageModel(
-            config.model, vocab_size, Parameters(shapes, flat=arrays["parameters"])
+        self.model = self._task.model(
+            config.model, sizes, Parameters(shapes, flat=arrays["parameters"])
         )
         self.evaluated = self.model  # the model that is evaluated and sampled
         if training.ema_decay is not None:
             self.evaluated = self.model.with_parameters(Parameters(shapes, flat=arrays["average"]))
-        self.source = Streams(parts["train"], training.batch_size, training.seq_length)
+        self.source = self._task.source(data, config)
         first, last = (training.batch_size * n // shards for n in (number, number + 1))
-        self.columns = slice(first, last)
-        self._states = states_in(arrays, self.model.stack, self.columns)
+        self._states = states_in(arrays, self.model, slice(first, last))
         self._states_after: LayerStates = []
         self._gradients = Gradients(Parameters(shapes, flat=arrays[f"gradients{number}"]))
         units = -(-count(shapes) // SLICE_UNIT)
@@ -89,26 +92,29 @@ class Shard:
 
     def compute(self, update: int) -> float:
         """Return the shard's share of an update's loss, and compute its share of the gradient."""
-        number = update % self.source.count
         random = np.random.default_rng((self._training.seed, update, self._number))
-        loss, self._states_after, backward = self.model.loss(
-            self.source.batch(number, self.columns),
-            self._states_before(number, random),
-            random=random,
-            buffers=self._buffers,
-            weight=self.source.weight(number),
-        )
+        batch = self.source.batch(update, self._share)
         self._gradients.clear()
-        backward(self._gradients)
+        loss = 0.0
+        if batch.targets.shape[1]:  # a small batch may leave nothing to some shards
+            loss, self._states_after, backward = self.model.loss(
+                batch,
+                self._states_before(update, random),
+                random=random,
+                buffers=self._buffers,
+                weight=self.source.weight(update),
+                smoothing=self._training.label_smoothing,
+            )
+            backward(self._gradients)
         self._gradients.settle()
         return loss
 
-    def _states_before(self, number: int, random: np.random.Generator) -> LayerStates:
+    def _states_before(self, update: int, random: np.random.Generator) -> LayerStates:
         """Return the states to begin a batch with: those after the last one, or zeros."""
-        first = number == 0 or not self.source.carries_state
-        if not first and not self._training.state_reset:
+        first = self.source.begins(update)
+        if not self._states or (not first and not self._training.state_reset):
             return self._states
-        fresh = np.full(self.columns.stop - self.columns.start, first)
+        fresh = np.full(len(self._states[0][0]), first)
         if self._training.state_reset:
             fresh |= random.random(len(fresh)) < self._training.state_reset
         states = [tuple(state.copy() for state in layer) for layer in self._states]
@@ -148,5 +154,5 @@ class Shard:
         average -= (1 - decay) * (average - self._parameter_slice)
 
     def evaluate(self, part: str) -> Score:
-        """Return the shard's share of the loss on a part of the corpus."""
-        return evaluate(self.evaluated, self._parts[part], share=(self._number, self._shards))
+        """Return the shard's share of the score on a part of the data."""
+        return self._task.evaluate(self.evaluated, self._data, part, self._share)

@@ -24,16 +24,25 @@ import numpy as np
 
 from charnn.arrays import Array, Arrays
 from charnn.config import Config
-from charnn.engines.shard import Shard, shared_shapes, states_in
-from charnn.engines.shards_memory import IdsPlace, SharedArrays
-from charnn.engines.shards_messages import ANSWER, ORDER, PARTS, Order, Stage, carry_out, receive
+from charnn.engines.shard import Shard, shared_shapes
+from charnn.engines.shards_memory import DataPlace, SharedArrays
+from charnn.engines.shards_messages import (
+    ANSWER,
+    ORDER,
+    Answer,
+    Order,
+    Stage,
+    carry_out,
+    receive,
+)
 from charnn.errors import WorkerError
+from charnn.models.model import Model, Sizes
 from charnn.models.score import Score
-from charnn.models.language_model import LanguageModel, parameter_shapes
 from charnn.nn.blas import single_thread
 from charnn.nn.clipping import clipping_factor
-from charnn.nn.parameters import count
-from charnn.text.corpus import Corpus
+from charnn.nn.parameters import count, shapes_of
+from charnn.tasks.registry import task_of
+from charnn.tasks.task import PARTS, Dataset
 
 PROGRAM = "charnn.engines.shards_worker"
 ONE_THREAD = (
@@ -46,14 +55,14 @@ LEAST_WORK = 1e8  # floating-point operations of a shard's update: less is not w
 LEAST_COLUMNS = 4  # of a shard
 
 
-def default_shards(config: Config, vocab_size: int) -> int:
-    """Return how many shards suit the machine's cores, the batch and the model."""
+def default_shards(config: Config, sizes: Sizes, symbols: float) -> int:
+    """Return how many shards suit the machine's cores and an update on so many symbols."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    training = config.training
-    size = count(parameter_shapes(config.model, vocab_size))
-    work = 6.0 * size * training.batch_size * training.seq_length
-    return max(1, min(cores, training.batch_size // LEAST_COLUMNS, int(work // LEAST_WORK)))
+    size = count(shapes_of(task_of(config).model.specs_of(config.model, sizes)))
+    work = 6.0 * size * symbols
+    columns = config.training.batch_size // LEAST_COLUMNS
+    return max(1, min(cores, columns, int(work // LEAST_WORK)))
 
 
 class Worker:
@@ -80,14 +89,13 @@ class Worker:
         """Give the worker an order. Raises WorkerError."""
         self._write(ORDER.pack(*order))
 
-    def finish(self) -> tuple[float, float]:
+    def finish(self) -> Answer:
         """Wait for the worker's answer and return it. Raises WorkerError."""
         stream = self._process.stdout
         answer = receive(stream, ANSWER.size) if stream is not None else b""
         if len(answer) < ANSWER.size:
             raise self._died()
-        one, other = ANSWER.unpack(answer)
-        return one, other
+        return ANSWER.unpack(answer)
 
     def close(self) -> None:
         """End the process."""
@@ -120,24 +128,22 @@ class Worker:
 class Shards:
     """All shards of a run: an engine, see `charnn.engines.engine`."""
 
-    def __init__(self, config: Config, model: LanguageModel, corpus: Corpus) -> None:
+    def __init__(self, config: Config, model: Model, dataset: Dataset) -> None:
         """Move the model's parameters into shared memory; workers start with the first order."""
-        self._config, self._vocab_size = config, model.vocab_size
-        self._ids = place = IdsPlace(
-            None if corpus.path is None else str(corpus.path), corpus.ids.dtype.str, corpus.parts
-        )
+        self._config, self._sizes = config, model.sizes
+        data = dataset.arrays
+        self._data = place = DataPlace.of(data, dataset.path)
         private = config.training.shards in (None, 1)
-        shapes = shared_shapes(config, model.vocab_size)
+        shapes = shared_shapes(config, model.sizes)
         self._arrays = arrays = SharedArrays(
             shapes, 0 if private else place.shared_bytes, private=private
         )
         arrays["parameters"][:] = model.parameters.flat
         if config.training.ema_decay is not None:
             arrays["average"][:] = model.parameters.flat
-        if not private and corpus.path is None:
-            arrays.extra[:] = np.ascontiguousarray(corpus.ids).view(np.uint8)
-        parts = {name: getattr(corpus, name) for name in PARTS}
-        self._own = Shard(config, model.vocab_size, parts, arrays, 0)
+        if not private:
+            place.fill(arrays, data)
+        self._own = Shard(config, model.sizes, data, arrays, 0)
         self.model = self._own.model
         self._workers: list[Worker] = []
         self._exported = self._named_arrays()
@@ -145,20 +151,20 @@ class Shards:
     def update(self, number: int, rate: float) -> tuple[float, float]:
         """Make an update in three stages: see `Engine.update`."""
         with single_thread():
-            loss = sum(share for share, _ in self._all(Order(Stage.COMPUTE, number)))
+            loss = sum(share for share, *_ in self._all(Order(Stage.COMPUTE, number)))
             squares = self._all(Order(Stage.ADD_GRADIENTS))
-            norm, clipped_norm = (math.sqrt(sum(each)) for each in zip(*squares, strict=True))
+            norm, clipped_norm, *_ = (math.sqrt(sum(each)) for each in zip(*squares, strict=True))
             if math.isfinite(loss) and math.isfinite(norm):
                 scale = clipping_factor(clipped_norm, self._config.training.clip_norm)
                 self._all(Order(Stage.APPLY, number + 1, rate, scale))
         return loss, norm
 
     def evaluate(self, part: str) -> Score:
-        """Return the loss on a part of the corpus: see `Engine.evaluate`."""
+        """Return the score on a part of the data: see `Engine.evaluate`."""
         with single_thread():
             shares = self._all(Order(Stage.EVALUATE, PARTS.index(part)))
-        nats, predictions = (sum(each) for each in zip(*shares, strict=True))
-        return Score(nats, int(predictions))
+        nats, *counts = (sum(each) for each in zip(*shares, strict=True))
+        return Score(nats, *map(int, counts))
 
     def export(self) -> dict[str, Array]:
         """Return views of the shared memory: see `Engine.export`."""
@@ -191,7 +197,7 @@ class Shards:
         """Give an order to do nothing, and wait until it is done."""
         self._all(Order(Stage.NOTHING))
 
-    def _all(self, order: Order) -> list[tuple[float, float]]:
+    def _all(self, order: Order) -> list[Answer]:
         """Have an order carried out by all shards at once and return their answers."""
         while len(self._workers) < (self._config.training.shards or 1) - 1:
             self._workers.append(self._start(len(self._workers) + 1))
@@ -203,8 +209,8 @@ class Shards:
     def _start(self, number: int) -> Worker:
         setup = {
             "config": self._config.values(),
-            "vocab_size": self._vocab_size,
-            "ids": asdict(self._ids),
+            "sizes": self._sizes,
+            "data": asdict(self._data),
             "handle": self._arrays.handle,
             "number": number,
         }
@@ -212,12 +218,10 @@ class Shards:
 
     def _named_arrays(self) -> dict[str, Array]:
         """Return all that updates change, by the checkpoint's names."""
-        stack = self.model.stack
-        flat = (state for layer in states_in(self._arrays, stack) for state in layer)
         slots = self._own.optimizer.slots
         named = {f"parameters/{name}": array for name, array in self.model.parameters.items()}
         named |= {f"optimizer/{slot}": self._arrays[slot] for slot in slots}
         if self._config.training.ema_decay is not None:
             named["average"] = self._arrays["average"]
-        names = (f"state/{name}" for name in stack.state_shapes(1))
-        return named | dict(zip(names, flat, strict=True))
+        states = self.model.state_shapes(1)
+        return named | {f"state/{name}": self._arrays[name] for name in states}

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from charnn.arrays import Array, Shape
+from charnn.arrays import Array, Arrays, Shape
 from charnn.errors import SharedMemoryError
 
 ALIGNMENT = 64  # bytes, a cache line
@@ -89,32 +89,45 @@ class SharedArrays:
 
 
 @dataclass(frozen=True)
-class IdsPlace:
-    """Where a worker finds a corpus's ids: in a file, or behind the shared arrays."""
+class DataPlace:
+    """Where a worker finds a dataset's arrays: in a file, or behind the shared arrays.
+
+    `arrays` are their names, types and sizes, in the order in which they lie there.
+    """
 
     path: str | None
-    dtype: str
-    parts: dict[str, int]  # numbers of symbols, in their order
+    arrays: list[tuple[str, str, int]]
+
+    @classmethod
+    def of(cls, arrays: Arrays, path: Path | None) -> DataPlace:
+        """Return the place of a dataset's arrays, which are one after the other in a file."""
+        listed = [(name, array.dtype.str, array.size) for name, array in arrays.items()]
+        return cls(None if path is None else str(path), listed)
 
     @property
     def shared_bytes(self) -> int:
-        """How many bytes the ids take behind the shared arrays."""
-        return 0 if self.path is not None else self.size * np.dtype(self.dtype).itemsize
+        """How many bytes the arrays take behind the shared ones."""
+        return 0 if self.path is not None else sum(self._sizes())
 
-    @property
-    def size(self) -> int:
-        """Number of symbols."""
-        return sum(self.parts.values())
+    def fill(self, memory: SharedArrays, arrays: Arrays) -> None:
+        """Copy the arrays behind the shared ones, if that is their place."""
+        if self.path is None:
+            for name, array in self.open(memory).items():
+                array[...] = arrays[name]
 
-    def open(self, arrays: SharedArrays) -> dict[str, Array]:
-        """Return the ids of each part, mapped into memory."""
-        ids: Array = (
-            arrays.extra.view(self.dtype)
-            if self.path is None
-            else np.memmap(self.path, self.dtype, "r")
-        )
+    def open(self, memory: SharedArrays) -> dict[str, Array]:
+        """Return the arrays, mapped into memory."""
+        content: Array = memory.extra if self.path is None else np.memmap(self.path, np.uint8, "r")
         opened, start = {}, 0
-        for name, size in self.parts.items():
-            opened[name] = ids[start : start + size]
+        for (name, dtype, count), size in zip(self.arrays, self._sizes(), strict=True):
+            length = count * np.dtype(dtype).itemsize
+            opened[name] = content[start : start + length].view(dtype)
             start += size
         return opened
+
+    def _sizes(self) -> list[int]:
+        """Return how many bytes each array takes; in memory each begins at a cache line."""
+        sizes = [count * np.dtype(dtype).itemsize for _, dtype, count in self.arrays]
+        if self.path is not None:
+            return sizes
+        return [-(-size // ALIGNMENT) * ALIGNMENT for size in sizes]

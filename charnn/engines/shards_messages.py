@@ -1,7 +1,7 @@
 """What the shards of a run tell each other: orders to a worker, and its answers, through pipes.
 
 An order names a stage of an update (see `charnn.engines.shard`) and what it needs to know; an
-answer is two numbers. All arrays lie in shared memory.
+answer is six numbers, as many as a score has. All arrays lie in shared memory.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ import os
 import select
 import struct
 import time
+from dataclasses import astuple, fields
 from enum import IntEnum
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeAlias
 
 from charnn.engines.shard import Shard
+from charnn.models.score import Score
+from charnn.tasks.task import PARTS
+
+Answer: TypeAlias = tuple[float, ...]
 
 ORDER = struct.Struct("<bqdd")
-ANSWER = struct.Struct("<dd")
+NUMBERS = len(fields(Score))
+ANSWER = struct.Struct(f"<{NUMBERS}d")
 AWAKE = 2e-3  # seconds that a process waits awake for a message
-PARTS = ("train", "val", "test")
 
 
 class Stage(IntEnum):
@@ -40,18 +45,18 @@ class Order(NamedTuple):
     scale: float = 1.0  # of the gradients
 
 
-def carry_out(shard: Shard, order: Order) -> tuple[float, float]:
+def carry_out(shard: Shard, order: Order) -> Answer:
     """Do what an order says and return the answer."""
+    answer: Answer = ()
     if order.stage == Stage.COMPUTE:
-        return shard.compute(order.number), 0.0
-    if order.stage == Stage.ADD_GRADIENTS:
-        return shard.add_gradients()
-    if order.stage == Stage.APPLY:
+        answer = (shard.compute(order.number),)
+    elif order.stage == Stage.ADD_GRADIENTS:
+        answer = shard.add_gradients()
+    elif order.stage == Stage.APPLY:
         shard.apply(order.number, order.learning_rate, order.scale)
     elif order.stage == Stage.EVALUATE:
-        score = shard.evaluate(PARTS[order.number])
-        return score.nats, score.predictions
-    return 0.0, 0.0
+        answer = astuple(shard.evaluate(PARTS[order.number]))
+    return answer + (0.0,) * (NUMBERS - len(answer))
 
 
 def receive(pipe: IO[bytes], size: int) -> bytes:

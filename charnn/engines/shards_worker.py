@@ -9,18 +9,18 @@ from typing import IO
 
 from charnn.config import Config
 from charnn.engines.shard import Shard, shared_shapes
-from charnn.engines.shards_memory import IdsPlace, SharedArrays
+from charnn.engines.shards_memory import DataPlace, SharedArrays
 from charnn.engines.shards_messages import ANSWER, ORDER, Order, carry_out, receive
+from charnn.models.model import Sizes
 
 
 def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     """Be a worker: compute what is ordered until the orders end. The pipes have no buffers."""
     setup = json.loads(orders.readline())
     config = Config.from_values(setup["config"])
-    place = IdsPlace(**setup["ids"])
-    shapes = shared_shapes(config, setup["vocab_size"])
-    arrays = SharedArrays(shapes, place.shared_bytes, setup["handle"])
-    shard = Shard(config, setup["vocab_size"], place.open(arrays), arrays, setup["number"])
+    place, sizes = DataPlace(**setup["data"]), Sizes(*setup["sizes"])
+    arrays = SharedArrays(shared_shapes(config, sizes), place.shared_bytes, setup["handle"])
+    shard = Shard(config, sizes, place.open(arrays), arrays, setup["number"])
     while len(content := receive(orders, ORDER.size)) == ORDER.size:
         order = Order(*ORDER.unpack(content))
         answers.write(ANSWER.pack(*carry_out(shard, order)))

@@ -20,7 +20,7 @@ from charnn.models.model import LossBackward, Model, Sizes
 from charnn.models.stack import LayerStates, Stack
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell
-from charnn.nn.losses import softmax
+from charnn.nn.losses import log_softmax
 from charnn.nn.parameters import OUTPUTS, Axis, Gradients, ParameterSpec, gradients_in
 from charnn.text.batches import Batch
 
@@ -83,12 +83,12 @@ class Classifier(Model):
 
         return nats / whole, states, backward
 
-    def probabilities(self, ids: Array, lengths: Array, buffers: Buffers) -> Array:
-        """Return each class's probability: ids (T, B), lengths (B,) -> (B, classes)."""
+    def log_probabilities(self, ids: Array, lengths: Array, buffers: Buffers) -> Array:
+        """Return each class's log probability: ids (T, B), lengths (B,) -> (B, classes)."""
         zeros = self.stack.zero_states(ids.shape[1], self.parameters.flat.dtype)
         h, _, _ = self.stack.run(self.parameters, ids, zeros, lengths=lengths, buffers=buffers)
         logits, _ = self.head.logits(self.parameters, h, lengths, buffers.child("head"))
-        return softmax(logits)
+        return log_softmax(logits)
 
 
 def make_head(stack: Stack, sizes: Sizes) -> WholeSequence:

@@ -52,8 +52,7 @@ class LabelledModel(SequenceModel):
 
     def prepared(self, batch: Batch) -> Batch:
         """Return labels (1, B) and their sequences (T, B) as what is read and predicted."""
-        T, B = batch.targets.shape
-        lengths = np.full(B, T) if batch.target_lengths is None else batch.target_lengths
+        lengths = batch.target_ends
         symbols, targets = delimited(batch.targets, lengths, self.delimiter)
         labels = np.broadcast_to(self.label_ids(batch.inputs[0]), symbols.shape)
         return Batch(np.stack([symbols, labels], axis=-1), targets, lengths + 1)

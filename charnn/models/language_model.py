@@ -7,7 +7,7 @@ L   = mean over t and b of -log y_t[target]     in nats per symbol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -135,19 +135,3 @@ class LanguageModel(SequenceModel):
     ) -> tuple[float, LayerStates, LossBackward]:
         """Return the mean loss of a window in nats per symbol: see `Model.loss`."""
         return self.loss_from(batch, states, random, buffers, weight, smoothing)
-
-
-def adopt_weights(model: LanguageModel, source: LanguageModel, symbols: Mapping[int, int]) -> None:
-    """Copy a model's weights into one with another vocabulary: `symbols` maps ids to the source's.
-
-    What belongs to a symbol (a row of the input, a column of the output) is copied by the symbol;
-    symbols that the source lacks keep the weights that they have.
-    """
-    ours, theirs = list(symbols), list(symbols.values())
-    for name, spec in model.specs.items():
-        array, known = model.parameters[name], source.parameters[name]
-        if spec.symbol_axis is None:
-            array[...] = known
-        else:
-            rows = np.moveaxis(array, spec.symbol_axis, 0)
-            rows[ours] = np.moveaxis(known, spec.symbol_axis, 0)[theirs]

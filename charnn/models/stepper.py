@@ -9,25 +9,32 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array, Arrays
-from charnn.models.language_model import LanguageModel
+from charnn.models.model import SequenceModel
+from charnn.models.stack import LayerStates, Stack
 from charnn.nn.buffers import Buffers
 from charnn.nn.kernels.kernel import Kernel, RecurrentWeights, States
 from charnn.nn.kernels.readable import kernel_of
+from charnn.nn.parameters import group
 from charnn.nn.products import weights_for
 
 
 class FirstLayer:
     """The layer that reads symbols: a table has what each symbol contributes to `a` (G, B, H)."""
 
-    def __init__(self, table: Array, weights: Arrays, kernel: Kernel, a: Array) -> None:
+    def __init__(
+        self, table: Array, weights: Arrays, kernel: Kernel, a: Array, labels: Array | None
+    ) -> None:
         b_h = weights.get("b_h")
         self._table = table if b_h is None else table + b_h[:, None]
         self._a = a
+        self._label_share = None if labels is None else table.take(labels, axis=1)
         self.recurrent = kernel.weights(weights, a.shape[1], Buffers())
 
     def begin(self, ids: Array) -> None:
         """`a = x W_xh + b_h`: ids (B,)."""
         self._table.take(ids, axis=1, out=self._a, mode="clip")
+        if self._label_share is not None:
+            self._a += self._label_share
 
 
 class UpperLayer:
@@ -77,19 +84,23 @@ class JoinedLayer:
         self._a[...] = self._b_h
 
 
-class Stepper:
-    """B texts side by side, with their states; `step` reads one symbol of each."""
+class StackStepper:
+    """B sequences side by side, with their states; `step` reads one symbol of each."""
 
-    def __init__(self, model: LanguageModel, batch_size: int) -> None:
-        """Begin at zero states."""
-        stack, parameters = model.stack, model.parameters
+    def __init__(
+        self,
+        stack: Stack,
+        parameters: Arrays,
+        states: LayerStates,
+        labels: Array | None = None,
+    ) -> None:
+        """Begin at some states, (B, H) each; the ids of `labels` (B,) are read at every step."""
         self._kernel = kernel_of(stack.cell)
-        B, H, G = batch_size, stack.hidden_size, len(stack.cell.gates)
-        dtype = parameters.flat.dtype
+        (B, H), G, dtype = states[0][0].shape, len(stack.cell.gates), states[0][0].dtype
         self._a = a = np.empty((G, B, H), dtype)
-        first, *upper = (parameters.group(layer) for layer in stack.layers)
+        first, *upper = (group(parameters, layer) for layer in stack.layers)
         table = stack.input.table(parameters, first["W_xh"])
-        self._first = FirstLayer(table, first, self._kernel, a)
+        self._first = FirstLayer(table, first, self._kernel, a, labels)
         self._upper = [
             JoinedLayer(weights, a)
             if self._kernel.completes
@@ -98,9 +109,53 @@ class Stepper:
         ]
         self._gates = self._kernel.views(a)
         self._memory = self._kernel.step_memory((B, H), dtype)
-        self.states = model.zero_states(B)
-        self._spare = model.zero_states(B)
-        self._logits = model.head.prepared(parameters, B)
+        self.states = [tuple(state.copy() for state in layer) for layer in states]
+        self._spare = [tuple(np.empty_like(state) for state in layer) for layer in states]
+
+    def step(self, ids: Array) -> Array:
+        """Read one symbol of each, (B,); the last h (B, H) is valid until the next step."""
+        self._first.begin(ids)
+        h = self._advance(0, self._first.recurrent)
+        for number, layer in enumerate(self._upper, 1):
+            layer.begin(h)
+            h = self._advance(number, layer.recurrent)
+        return h
+
+    def take(self, rows: Array) -> None:
+        """Go on from the states of these rows (B,), one for each sequence."""
+        for layer in self.states:
+            for state in layer:
+                state[...] = state[rows]
+
+    def _advance(self, number: int, weights: RecurrentWeights) -> Array:
+        """Make one layer's step and return its h."""
+        before: States = self.states[number]
+        after: States = self._spare[number]
+        self._kernel.step(self._gates, before, after, self._memory, weights)
+        self.states[number], self._spare[number] = after, before
+        return after[0]
+
+
+class Stepper:
+    """B texts side by side, read symbol by symbol by a model with a stack and a head."""
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        batch_size: int,
+        states: LayerStates | None = None,
+        labels: Array | None = None,
+    ) -> None:
+        """Begin at some states, or at zeros."""
+        if states is None:
+            states = model.stack.zero_states(batch_size, model.parameters.flat.dtype)
+        self._stack = StackStepper(model.stack, model.parameters, states, labels)
+        self._logits = model.head.prepared(model.parameters, batch_size)
+
+    @property
+    def states(self) -> LayerStates:
+        """The states after the last step, (B, H) each."""
+        return self._stack.states
 
     def read(self, ids: Array) -> Array:
         """Read a window of symbols, (T, B) with T >= 1; return the last logits, (B, V)."""
@@ -110,17 +165,4 @@ class Stepper:
 
     def step(self, ids: Array) -> Array:
         """Read one symbol of each text, (B,); the logits (B, V) are valid until the next step."""
-        self._first.begin(ids)
-        h = self._advance(0, self._first.recurrent)
-        for number, layer in enumerate(self._upper, 1):
-            layer.begin(h)
-            h = self._advance(number, layer.recurrent)
-        return self._logits(h)
-
-    def _advance(self, number: int, weights: RecurrentWeights) -> Array:
-        """Make one layer's step and return its h."""
-        before: States = self.states[number]
-        after: States = self._spare[number]
-        self._kernel.step(self._gates, before, after, self._memory, weights)
-        self.states[number], self._spare[number] = after, before
-        return after[0]
+        return self._logits(self._stack.step(ids))

@@ -17,7 +17,7 @@ from charnn.models.heads import EveryStep
 from charnn.models.model import LossBackward, SequenceModel, Sizes
 from charnn.models.stack import LayerStates, Stack
 from charnn.nn.buffers import Buffers
-from charnn.nn.losses import softmax
+from charnn.nn.losses import log_softmax
 from charnn.nn.parameters import OUTPUTS, Axis, Gradients
 from charnn.text.batches import Batch
 
@@ -56,12 +56,12 @@ class Tagger(SequenceModel):
 
         return loss, states, backward_alone
 
-    def probabilities(self, ids: Array, lengths: Array, buffers: Buffers) -> Array:
-        """Return each tag's probability at every step: ids (T, B) -> (T, B, tags).
+    def log_probabilities(self, ids: Array, lengths: Array, buffers: Buffers) -> Array:
+        """Return each tag's log probability at every step: ids (T, B) -> (T, B, tags).
 
         What stands behind the sequences' lengths (B,) is of no meaning.
         """
         zeros = self.stack.zero_states(ids.shape[1], self.parameters.flat.dtype)
         h, _, _ = self.stack.run(self.parameters, ids, zeros, lengths=lengths, buffers=buffers)
         logits, _ = self.head.logits(self.parameters, h, buffers.child("head"))
-        return softmax(logits).reshape(*ids.shape, -1)
+        return log_softmax(logits).reshape(*ids.shape, -1)

@@ -201,8 +201,7 @@ class Transducer(Model):
     ) -> tuple[float, LayerStates, LossBackward]:
         """Return the mean loss in nats per target symbol, ends included: see `Model.loss`."""
         buffers = buffers or Buffers()
-        T, B = batch.targets.shape
-        lengths = np.full(B, T) if batch.target_lengths is None else batch.target_lengths
+        lengths = batch.target_ends
         inputs, targets = delimited(batch.targets, lengths, self.delimiter)
         keys, first, backward_encode = self.encode(batch.inputs, batch.lengths, buffers, random)
         allowed = within(len(batch.inputs), batch.lengths)

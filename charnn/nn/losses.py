@@ -30,6 +30,13 @@ def softmax(logits: Array) -> Array:
     return y
 
 
+def log_softmax(logits: Array) -> Array:
+    """Return the logarithm of the softmax over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    out: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return out
+
+
 def cross_entropy(
     logits: Array, targets: Array, smoothing: float = 0.0
 ) -> tuple[Array, LossBackward]:

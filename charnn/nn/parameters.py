@@ -203,9 +203,7 @@ def group(arrays: Arrays, prefix: str) -> dict[str, Array]:
     """Return the arrays named `prefix/...`, without the prefix."""
     start = f"{prefix}/"
     return {
-        name.removeprefix(start): array
-        for name, array in arrays.items()
-        if name.startswith(start)
+        name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)
     }
 
 

@@ -41,6 +41,17 @@ class Batch:
     target_lengths: Array | None = None
 
     @property
+    def ends(self) -> Array:
+        """The inputs' lengths, (B,)."""
+        return self.lengths if self.lengths is not None else full_lengths(self.inputs)
+
+    @property
+    def target_ends(self) -> Array:
+        """The targets' lengths, (B,)."""
+        lengths = self.lengths if self.target_lengths is None else self.target_lengths
+        return lengths if lengths is not None else full_lengths(self.targets)
+
+    @property
     def target_weights(self) -> Array | None:
         """What each target counts, (T, B), 0 behind a sequence's end; None where all count 1."""
         lengths = self.lengths if self.target_lengths is None else self.target_lengths
@@ -48,6 +59,11 @@ class Batch:
             return self.weights
         inside = np.arange(len(self.targets))[:, None] < lengths
         return inside if self.weights is None else inside * self.weights
+
+
+def full_lengths(steps: Array) -> Array:
+    """Return the lengths of sequences that are not padded: (T, B) -> (B,), T each."""
+    return np.full(steps.shape[1], len(steps))
 
 
 class Source(Protocol):

@@ -41,6 +41,20 @@ class Corpus:
         """Number of symbols in each part."""
         return {"train": len(self.train), "val": len(self.val), "test": len(self.test)}
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The ids of each part."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+    @property
+    def notes(self) -> list[str]:
+        """Nothing: what becomes of a text is said elsewhere."""
+        return []
+
+    def has(self, part: str) -> bool:
+        """Return whether there is something to score in a part: two symbols or more."""
+        return self.parts[part] > 1
+
     def cut(self, config: DataConfig) -> Corpus:
         """Return the same text cut into the parts that a configuration asks for."""
         train, val, test = parts_of(self.ids, config)

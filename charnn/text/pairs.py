@@ -121,6 +121,10 @@ class Examples:
         """Number of examples in each part."""
         return {part: len(getattr(self, part)) for part in PARTS}
 
+    def has(self, part: str) -> bool:
+        """Return whether there is something to score in a part."""
+        return self.parts[part] > 0
+
     @property
     def arrays(self) -> dict[str, Array]:
         """All examples as arrays: `train/source/ids`, `train/source/starts`, ..."""

@@ -52,17 +52,12 @@ class TextFiles:
     @property
     def name(self) -> str:
         """A short name for the text: that of the first file, without folder and extensions."""
-        first = self.names[0]
-        if first == STANDARD_INPUT:
-            return "stdin"
-        return Path(first).name.removesuffix(".gz").split(".")[0] or "corpus"
+        return stem(self.names[0])
 
     @property
     def size(self) -> int | None:
         """The size of all files in bytes; None if it is unknown before they have been read."""
-        if any(is_stream(name) or name.endswith(".gz") for name in self.names):
-            return None
-        return sum(Path(name).stat().st_size for name in self.names)
+        return size_of(self.names)
 
     @property
     def cacheable(self) -> bool:
@@ -197,6 +192,20 @@ def find_encoding(name: str) -> codecs.CodecInfo:
             "utf-8, latin-1, cp1252 or utf-16."
         )
     return info
+
+
+def stem(name: str) -> str:
+    """Return the name of a file without folder and extensions."""
+    if name == STANDARD_INPUT:
+        return "stdin"
+    return Path(name).name.removesuffix(".gz").split(".")[0] or "corpus"
+
+
+def size_of(names: Sequence[str]) -> int | None:
+    """Return the size of files in bytes; None if it is unknown before they have been read."""
+    if any(is_stream(name) or name.endswith(".gz") for name in names):
+        return None
+    return sum(path.stat().st_size for path in map(Path, names) if path.is_file())
 
 
 def quoted(names: Sequence[str]) -> str:

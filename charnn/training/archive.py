@@ -24,7 +24,7 @@ from charnn.arrays import Array, Arrays, Shape
 from charnn.config import Config
 from charnn.errors import CharnnError, CheckpointError
 from charnn.options import shown
-from charnn.text.vocabulary import Vocabulary
+from charnn.tasks.registry import task_of
 from charnn.training.checkpoint import (
     FORMAT_VERSION,
     Checkpoint,
@@ -38,6 +38,7 @@ from charnn.version import __version__
 
 LARGEST_META = 24_000_000  # bytes; a million symbols take half of it
 LARGEST_HEADER = 4_096  # bytes of an array's header; a real one has about 120
+REQUIRED = {each.name for each in fields(Progress)} - {"best_accuracy"}  # newer than the format
 COUNTS = ("update", "best_update", "stale", "plateau", "reductions", "rollbacks")
 NPY: Any = np.lib.format  # typed in some versions of NumPy only
 
@@ -86,9 +87,10 @@ def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
     members = checked_members(archive)
     meta = read_meta(archive, members["meta.npy"])
     config = Config.from_values(entry(meta, "config", dict))
-    vocabulary = Vocabulary.from_json(entry(meta, "vocabulary", dict))
+    task = task_of(config)
+    vocabulary = task.vocabulary(entry(meta, "vocabulary", dict))
     resumable = entry(meta, "resumable", bool)
-    shapes = expected_arrays(config, len(vocabulary), resumable)
+    shapes = expected_arrays(config, task.sizes(vocabulary), resumable)
     different = members.keys() ^ {"meta.npy", *(f"{name}.npy" for name in shapes)}
     if different:
         names = shown(sorted(different)[:3])
@@ -107,6 +109,7 @@ def read_archive(archive: zipfile.ZipFile) -> Checkpoint:
         arrays,
         progress_of(entry(meta, "progress", dict)),
         corpus_of(entry(meta, "corpus", dict)),
+        resumable,
         provenance=provenance_of(entry(meta, "provenance", dict)),
     )
 
@@ -192,12 +195,16 @@ def check_finite(arrays: Arrays) -> None:
 
 def progress_of(values: dict[str, Any]) -> Progress:
     """Build the progress from its entry in the meta data. Raises CheckpointError, KeyError."""
-    values = {each.name: values[each.name] for each in fields(Progress)}
+    values = {each.name: values[each.name] for each in fields(Progress) if each.name in values}
+    for name in REQUIRED:
+        if name not in values:
+            raise KeyError(name)
     history = values["history"]
     if not (
         all(is_count(values[name]) for name in COUNTS)
         and is_number(values["seconds"])
         and all(is_loss(values[name]) for name in ("smoothed_loss", "best_loss"))
+        and is_loss(values.get("best_accuracy"))
         and isinstance(history, list)
         and all(map(is_history_row, history))
     ):

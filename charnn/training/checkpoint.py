@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ import numpy as np
 from charnn.arrays import Array, Arrays, Shape
 from charnn.config import Config
 from charnn.files import replacing
-from charnn.models.language_model import LanguageModel, parameter_shapes
-from charnn.models.stack import LayerStates, Stack
-from charnn.nn.parameters import Parameters, count
+from charnn.models.model import Sizes
+from charnn.nn.parameters import Parameters, count, group, shapes_of
 from charnn.registry import OPTIMIZERS
-from charnn.text.vocabulary import Vocabulary
+from charnn.tasks.registry import task_of
+from charnn.tasks.task import Task
 from charnn.training.digest import digest
 from charnn.training.progress import Progress
 from charnn.version import __version__
@@ -52,12 +51,12 @@ class Checkpoint:
     """
 
     config: Config
-    vocabulary: Vocabulary
+    vocabulary: Any  # of the task: a Vocabulary, or a PairVocabulary
     parameters: Parameters
     progress: Progress
     corpus: CorpusRecord
     optimizer: Arrays | None = None
-    states: LayerStates | None = None
+    states: Arrays | None = None  # by name: `layer1/h`, ...
     average: Array | None = None
     provenance: dict[str, str] = field(
         default_factory=lambda: {
@@ -72,47 +71,56 @@ class Checkpoint:
     def of_arrays(
         cls,
         config: Config,
-        vocabulary: Vocabulary,
+        vocabulary: Any,
         arrays: Arrays,
         progress: Progress,
         corpus: CorpusRecord,
+        resumable: bool = True,
         **more: Any,
     ) -> Checkpoint:
         """Return a checkpoint of arrays by their names in the file, as `named_arrays` gives them.
 
-        The parameters are copied, the other arrays shared. Without states it is a model alone.
+        The parameters are copied, the other arrays shared. One that is not `resumable` is a model
+        alone.
         """
-        parameters = Parameters(parameter_shapes(config.model, len(vocabulary)))
-        for name, array in group(arrays, "parameters/").items():
+        parameters = empty_parameters(config, vocabulary)
+        for name, array in group(arrays, "parameters").items():
             parameters[name][...] = array
-        if not any(name.startswith("state/") for name in arrays):
+        if not resumable:
             return cls(config, vocabulary, parameters, progress, corpus, **more)
-        flat = iter(group(arrays, "state/").values())
-        stack = Stack(config.model, len(vocabulary))
         return cls(
             config,
             vocabulary,
             parameters,
             progress,
             corpus,
-            optimizer=group(arrays, "optimizer/"),
-            states=[tuple(next(flat) for _ in stack.cell.states) for _ in stack.layers],
+            optimizer=group(arrays, "optimizer"),
+            states=group(arrays, "state"),
             average=arrays.get("average"),
             **more,
         )
 
     @property
-    def model(self) -> LanguageModel:
-        """The language model: what is evaluated and sampled."""
+    def task(self) -> Task:
+        """What the model does."""
+        return task_of(self.config)
+
+    @property
+    def model(self) -> Any:
+        """The model, of its task's class: what is evaluated, sampled and asked for predictions."""
         parameters = self.parameters
         if self.average is not None:
             parameters = Parameters(parameters.shapes, flat=self.average)
-        return LanguageModel(self.config.model, len(self.vocabulary), parameters)
+        return self.model_of(parameters)
 
     @property
-    def trained_model(self) -> LanguageModel:
-        """The language model with the weights that training continues from."""
-        return LanguageModel(self.config.model, len(self.vocabulary), self.parameters)
+    def trained_model(self) -> Any:
+        """The model with the weights that training continues from."""
+        return self.model_of(self.parameters)
+
+    def model_of(self, parameters: Parameters) -> Any:
+        """Return the model with some parameters."""
+        return self.task.model(self.config.model, self.task.sizes(self.vocabulary), parameters)
 
     @property
     def resumable(self) -> bool:
@@ -138,19 +146,14 @@ class Checkpoint:
             arrays |= {f"optimizer/{slot}": array for slot, array in self.optimizer.items()}
             if self.average is not None:
                 arrays["average"] = self.average
-            names = Stack(self.config.model, len(self.vocabulary)).state_shapes(1)
-            flat = (state for layer in self.states for state in layer)
-            arrays |= {f"state/{name}": state for name, state in zip(names, flat, strict=True)}
+            arrays |= {f"state/{name}": state for name, state in self.states.items()}
         return arrays
 
 
-def group(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    """Return the arrays of a prefix, without it."""
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
+def empty_parameters(config: Config, vocabulary: Any) -> Parameters:
+    """Return parameters of the right shapes, all zero."""
+    task = task_of(config)
+    return Parameters(shapes_of(task.model.specs_of(config.model, task.sizes(vocabulary))))
 
 
 def checkpoint_path(path: Path) -> Path:
@@ -158,9 +161,10 @@ def checkpoint_path(path: Path) -> Path:
     return path / BEST if path.is_dir() else path
 
 
-def expected_arrays(config: Config, vocab_size: int, resumable: bool) -> dict[str, Shape]:
+def expected_arrays(config: Config, sizes: Sizes, resumable: bool) -> dict[str, Shape]:
     """Return the name and shape of each array that a checkpoint holds; all are float32."""
-    parameters = parameter_shapes(config.model, vocab_size)
+    kind = task_of(config).model
+    parameters = shapes_of(kind.specs_of(config.model, sizes))
     shapes = {f"parameters/{name}": shape for name, shape in parameters.items()}
     if resumable:
         size = count(parameters)
@@ -168,7 +172,7 @@ def expected_arrays(config: Config, vocab_size: int, resumable: bool) -> dict[st
         shapes |= {f"optimizer/{slot}": (size,) for slot in optimizer.slots}
         if config.training.ema_decay is not None:
             shapes["average"] = (size,)
-        states = Stack(config.model, vocab_size).state_shapes(config.training.batch_size)
+        states = kind.state_shapes_of(config.model, sizes, config.training.batch_size)
         shapes |= {f"state/{name}": shape for name, shape in states.items()}
     return shapes
 

@@ -37,7 +37,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The model was evaluated; `val_loss` is None where no validation part is kept."""
+    """The model was evaluated; `val_loss` is None where no validation part is kept.
+
+    `accuracy` and `error_rate` are the validation part's, where the task has them.
+    """
 
     update: int
     epoch: float
@@ -47,6 +50,8 @@ class Evaluation:
     improved: bool
     learning_rate: float
     seconds: float
+    accuracy: float | None = None
+    error_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ class Finished:
     best_update: int
     test_loss: float | None
     seconds: float
+    test_accuracy: float | None = None
+    test_error_rate: float | None = None
 
 
 Event: TypeAlias = Started | Step | Evaluation | Saved | SaveFailed | RolledBack | Finished

@@ -17,18 +17,18 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
 from charnn.config import DEFAULT_STEPS, Config
 from charnn.engines.engine import Engine
 from charnn.errors import RunError
-from charnn.models.evaluation import evaluate
-from charnn.models.language_model import LanguageModel
 from charnn.nn.schedules import learning_rate
 from charnn.registry import SCHEDULES
+from charnn.tasks.registry import task_of
+from charnn.tasks.task import Dataset
 from charnn.text.batches import Source
-from charnn.text.corpus import Corpus
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import BEST, LAST, Checkpoint, CorpusRecord
 from charnn.training.events import Evaluation, Event, Finished, RolledBack, Started, Step
@@ -44,7 +44,7 @@ class Trainer:
     def __init__(
         self,
         config: Config,
-        corpus: Corpus,
+        corpus: Dataset,
         source: Source,
         engine: Engine,
         folder: RunFolder | None = None,
@@ -55,6 +55,7 @@ class Trainer:
         Without `folder` nothing is written.
         """
         self.config = config
+        self.task = task_of(config)
         self.corpus = corpus
         self.source = source
         self.engine = engine
@@ -116,7 +117,6 @@ class Trainer:
         """Make one update. Raises FloatingPointError where the loss or gradient is not finite."""
         began = time.perf_counter()
         progress, rate = self.progress, self._learning_rate()
-        epoch, number = divmod(progress.update, self.source.count)
         loss, norm = self.engine.update(progress.update, rate)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise FloatingPointError(f"the loss is {loss}, the gradient's norm {norm}")
@@ -124,12 +124,12 @@ class Trainer:
         progress.seconds += time.perf_counter() - began
         return Step(
             progress.update,
-            epoch + (number + 1) / self.source.count,
+            self.source.epochs(progress.update),
             loss,
             progress.smoothed_loss or loss,
             norm,
             rate,
-            round(self.source.weight(number)),
+            round(self.source.weight(progress.update - 1)),
             progress.seconds,
         )
 
@@ -139,13 +139,16 @@ class Trainer:
         began = time.perf_counter()
         progress, training = self.progress, self.config.training
         train_loss = progress.smoothed_loss or 0.0
-        has_val = len(self.corpus.val) > 1
-        val_loss = self.engine.evaluate("val").nats_per_symbol if has_val else None
+        score = self.engine.evaluate("val") if self.corpus.has("val") else None
+        val_loss = None if score is None else score.nats_per_symbol
         loss = train_loss if val_loss is None else val_loss
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss}")
         self._check_finite()
-        improved = progress.count_evaluation(train_loss, val_loss)
+        accuracy = None if score is None else score.accuracy
+        improved = progress.count_evaluation(
+            train_loss, val_loss, accuracy if training.select == "accuracy" else None
+        )
         if training.lr_schedule == "plateau":
             progress.reduce_after(training.lr_patience)
         progress.seconds += time.perf_counter() - began
@@ -153,13 +156,15 @@ class Trainer:
             self.best = self.checkpoint().best_only()
         return Evaluation(
             progress.update,
-            progress.update / self.source.count,
+            self.source.epochs(progress.update),
             train_loss,
             val_loss,
             progress.best_loss or loss,
             improved,
             self._learning_rate(),
             progress.seconds,
+            accuracy,
+            None if score is None else score.error_rate,
         )
 
     def checkpoint(self) -> Checkpoint:
@@ -174,7 +179,7 @@ class Trainer:
         )
 
     @property
-    def model(self) -> LanguageModel:
+    def model(self) -> Any:
         """The model as it stands: what is evaluated and sampled. Its weights are copies."""
         return self.checkpoint().best_only().model
 
@@ -255,16 +260,19 @@ class Trainer:
             reason = "interrupted"
         elif self._out_of_patience():
             reason = "early stopping"
-        test = self.corpus.test
-        tested = not self.interrupted and len(test) > 1
+        test = None
+        if not self.interrupted and self.corpus.has("test"):
+            test = self.task.evaluate(self.best.model, self.corpus.arrays, "test")
         return Finished(
             progress.update,
             reason,
             progress.smoothed_loss,
             progress.best_loss,
             progress.best_update,
-            evaluate(self.best.model, test).nats_per_symbol if tested else None,
+            None if test is None else test.nats_per_symbol,
             progress.seconds,
+            None if test is None else test.accuracy,
+            None if test is None else test.error_rate,
         )
 
 
@@ -272,5 +280,5 @@ def total_updates(config: Config, source: Source) -> int:
     """Return how many updates a run makes."""
     training = config.training
     if training.epochs is not None:
-        return max(1, round(training.epochs * source.count))
+        return source.updates(training.epochs)
     return training.steps or DEFAULT_STEPS

@@ -1,0 +1,189 @@
+"""Decoding: the likeliest target of a source, by beam search.
+
+At each step a beam of k hypotheses is extended by every symbol, and the k likeliest stay. One that
+has ended keeps its place with the probability that it has. With k = 1 this is greedy decoding: the
+likeliest symbol at every step. Hypotheses of different lengths are ranked by (Wu et al., 2016)
+
+    score = log p / ((5 + n) / 6)^a
+
+where n counts the symbols, the end included, and a is the length penalty; a = 0 ranks by log p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from charnn.arrays import Array
+from charnn.models.stack import LayerStates
+from charnn.models.stepper import StackStepper
+from charnn.models.transducer import Transducer, within
+from charnn.nn.blas import single_thread
+from charnn.nn.buffers import Buffers
+from charnn.nn.losses import log_softmax
+from charnn.nn.parameters import group
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A target: its ids without the end, its log probability in nats, its score by length.
+
+    `attention` (T, S) are the weights of the source's symbols at each step, the end's included, or
+    None without attention.
+    """
+
+    ids: list[int]
+    log_probability: float
+    score: float
+    attention: Array | None
+
+
+class DecoderStepper:
+    """B targets side by side, read symbol by symbol."""
+
+    def __init__(
+        self, model: Transducer, keys: Array, allowed: Array | None, first: LayerStates
+    ) -> None:
+        """Begin at the first states; `keys` (S, B, K) are the encoder's."""
+        network, parameters = model.network, model.parameters
+        decoder = group(parameters, "decoder")
+        self._stack = StackStepper(network.decoder, decoder, first)
+        self._logits = network.head.prepared(decoder, keys.shape[1])
+        self._attend = None
+        if network.attention is not None:
+            weights = group(parameters, "attention")
+            self._attend = network.attention.prepared(keys, allowed, weights)
+            self._W_c = np.split(weights["W_c"], [keys.shape[2]])
+
+    def step(self, ids: Array) -> tuple[Array, Array | None]:
+        """Read one symbol of each, (B,): logits (B, V) until the next step, and alpha (B, S)."""
+        h = self._stack.step(ids)
+        if self._attend is None:
+            return self._logits(h), None
+        context, alpha = self._attend(h)
+        by_context, by_state = self._W_c
+        return self._logits(np.tanh(context @ by_context + h @ by_state)), alpha
+
+    def take(self, rows: Array) -> None:
+        """Go on from the states of these rows (B,), which must be of the same sources."""
+        self._stack.take(rows)
+
+
+class Beam:
+    """The hypotheses of B sources, k each, from the likeliest."""
+
+    def __init__(self, sources: int, width: int, end: int) -> None:
+        self._end = end
+        self.log_p = np.full((sources, width), -np.inf)
+        self.log_p[:, 0] = 0  # at first there is one hypothesis, the empty one
+        self.lengths = np.zeros((sources, width), np.intp)  # with the end
+        self.ended = np.zeros((sources, width), bool)
+        self._steps: list[tuple[Array, Array, Array | None]] = []
+
+    def extend(self, log_y: Array, alpha: Array | None) -> tuple[Array, Array]:
+        """Keep the likeliest extensions, given log y (B, k, V) of the next symbols.
+
+        Returns the symbols (B, k) that were added, and the rows (B * k,) that they extend.
+        """
+        B, k, V = log_y.shape
+        log_y[self.ended] = -np.inf
+        log_y[self.ended, self._end] = 0
+        candidates = (self.log_p[..., None] + log_y).reshape(B, k * V)
+        best = np.argpartition(-candidates, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(candidates, best, 1), axis=1, kind="stable")
+        best = np.take_along_axis(best, order, 1)
+        self.log_p = np.take_along_axis(candidates, best, 1)
+        parents, symbols = np.divmod(best, V)
+        ended = np.take_along_axis(self.ended, parents, 1)
+        self.lengths = np.take_along_axis(self.lengths, parents, 1) + ~ended
+        self.ended = ended | (symbols == self._end)
+        self._steps.append((symbols, parents, alpha))
+        return symbols, (np.arange(B)[:, None] * k + parents).reshape(-1)
+
+    def decided(self, n_best: int, longest: int, penalty: float) -> bool:
+        """Return whether no hypothesis that goes on can become one of the n best."""
+        if self.ended.all():
+            return True
+        scores = self.scores(penalty)
+        ended = np.sort(np.where(self.ended, scores, -np.inf), axis=1)[:, -n_best]
+        bound = np.where(self.ended, -np.inf, self.log_p / normalizer(longest, penalty))
+        return bool((ended >= bound.max(axis=1)).all())
+
+    def scores(self, penalty: float) -> Array:
+        """Return log p, normalised by length."""
+        return self.log_p / normalizer(self.lengths, penalty)
+
+    def hypotheses(self, n_best: int, penalty: float) -> list[list[Hypothesis]]:
+        """Return the n best hypotheses of each source."""
+        scores = self.scores(penalty)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :n_best]
+        return [
+            [
+                self._hypothesis(b, int(place), float(scores[b, place]))
+                for place in places
+                if np.isfinite(scores[b, place])
+            ]
+            for b, places in enumerate(order)
+        ]
+
+    def _hypothesis(self, b: int, place: int, score: float) -> Hypothesis:
+        """Follow a hypothesis back to its beginning."""
+        log_p, length, k = float(self.log_p[b, place]), int(self.lengths[b, place]), place
+        ids, attention = [], []
+        for symbols, parents, alpha in reversed(self._steps):
+            ids.append(int(symbols[b, k]))
+            k = int(parents[b, k])
+            if alpha is not None:
+                attention.append(alpha[b, k])
+        ids, attention = ids[::-1][:length], attention[::-1][:length]
+        alphas = np.stack(attention) if attention else None
+        return Hypothesis(ids[:-1] if ids[-1] == self._end else ids, log_p, score, alphas)
+
+
+def decode(
+    model: Transducer,
+    ids: Array,
+    lengths: Array,
+    *,
+    beam: int = 1,
+    n_best: int = 1,
+    max_length: int | None = None,
+    length_penalty: float = 0.0,
+    unknown: int | None = None,
+) -> list[list[Hypothesis]]:
+    """Return the n best targets of each source, from the best: ids (S, B), lengths (B,).
+
+    `beam` is at least `n_best`; a target has `max_length` symbols at most, by default twice the
+    source's and 20 more. The id `unknown`, if there is one, is never predicted.
+    """
+    S, B = ids.shape
+    longest = max_length or 2 * S + 20
+    with single_thread():
+        keys, first, _ = model.encode(ids, lengths, Buffers())
+        rows = np.repeat(np.arange(B), beam)
+        first = [tuple(state[rows] for state in layer) for layer in first]
+        allowed = within(S, lengths)
+        stepper = DecoderStepper(
+            model, keys.take(rows, axis=1), None if allowed is None else allowed[rows], first
+        )
+        hypotheses = Beam(B, beam, model.delimiter)
+        symbols = np.full(B * beam, model.delimiter, np.intp)
+        for _ in range(longest):
+            logits, alpha = stepper.step(symbols)
+            if unknown is not None:
+                logits[:, unknown] = -np.inf
+            log_y = log_softmax(logits.astype(np.float64)).reshape(B, beam, -1)
+            weights = None if alpha is None else alpha.reshape(B, beam, S)
+            added, parents = hypotheses.extend(log_y, weights)
+            if hypotheses.decided(n_best, longest, length_penalty):
+                break
+            stepper.take(parents)
+            symbols = added.reshape(-1)
+        return hypotheses.hypotheses(n_best, length_penalty)
+
+
+def normalizer(length: Array | int, penalty: float) -> Array | float:
+    """Return what log p is divided by: `((5 + n) / 6)^penalty`."""
+    value: Array | float = ((5 + np.asarray(length)) / 6) ** penalty
+    return value

@@ -1,0 +1,1 @@
+"""Tasks: what can be learned. `charnn.tasks.task` says what a task is."""

@@ -1,0 +1,107 @@
+"""What the tasks have in common that learn from files of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
+
+from charnn.arrays import Arrays
+from charnn.config import Config
+from charnn.models.adoption import adopt_weights
+from charnn.models.model import Model, Sizes
+from charnn.models.score import Score
+from charnn.nn.blas import single_thread
+from charnn.tasks.task import Task
+from charnn.text.batches import WHOLE, Batch, Share
+from charnn.text.buckets import Buckets, in_order
+from charnn.text.pairs import Examples, pairs_in
+from charnn.text.records import read_examples
+from charnn.text.source import ignore
+from charnn.text.symbols import PairVocabulary
+
+SIDE_BY_SIDE = 128  # examples that are scored at once
+
+
+class ExamplesTask(Task):
+    """A task whose data are pairs of a source and a target."""
+
+    ends: ClassVar[int] = 0  # symbols that are scored behind each target
+
+    def sizes(self, vocabulary: PairVocabulary) -> Sizes:
+        """Return the numbers of source and target symbols."""
+        return Sizes(vocabulary.source_size, vocabulary.target_size)
+
+    def vocabulary(self, content: object) -> PairVocabulary:
+        """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
+        return PairVocabulary.from_json(content)
+
+    def read(
+        self,
+        names: Sequence[str],
+        config: Config,
+        *,
+        vocabulary: PairVocabulary | None = None,
+        known: PairVocabulary | None = None,
+        advance: Callable[[int], None] = ignore,
+    ) -> Examples:
+        """Read files of examples: see `Task.read`. What is known is the vocabulary."""
+        return read_examples(names, config, vocabulary or known, advance)
+
+    def adopt(
+        self,
+        model: Model,
+        own: PairVocabulary,
+        source: Model,
+        known: PairVocabulary,
+    ) -> tuple[int, int]:
+        """Copy a model's weights, which has the same vocabulary: see `Task.adopt`."""
+        adopt_weights(model, source, {})
+        return 0, own.source_size
+
+    def source(self, arrays: Arrays, config: Config) -> Buckets:
+        """Return the batches of the training part."""
+        training = config.training
+        return Buckets(
+            pairs_in(arrays, "train"),
+            training.batch_size,
+            training.seed,
+            self.ends,
+            training.curriculum,
+        )
+
+    def description(self, dataset: Examples) -> dict[str, str]:
+        """Return the numbers of examples and symbols: see `Task.description`."""
+        vocabulary, parts = dataset.vocabulary, dataset.parts
+        sizes = ", ".join(f"{name} {size:,}" for name, size in parts.items())
+        features = len(vocabulary.features)
+        return {
+            "task": self.title,
+            "data": f"{dataset.name}: {sum(parts.values()):,} examples ({sizes})",
+            "symbols": f"{vocabulary.source_size} in the sources"
+            f"{f', of which {features} features' if features else ''}, "
+            f"{vocabulary.target_size} in the targets",
+        }
+
+    def batch_in_words(self, config: Config) -> str:
+        """Return the number of examples."""
+        return f"{config.training.batch_size} examples"
+
+    def evaluate(self, model: Any, arrays: Arrays, part: str, share: Share = WHOLE) -> Score:
+        """Return a model's score on a part, or on share (k, n) of it: see `Task.evaluate`."""
+        total = Score(0.0, 0)
+        with single_thread():
+            for batch in batches(arrays, part, share):
+                total += self.score(model, batch)
+        return total
+
+    def score(self, model: Any, batch: Batch) -> Score:
+        """Return a model's score on a batch."""
+        raise NotImplementedError
+
+
+def batches(arrays: Arrays, part: str, share: Share = WHOLE) -> Iterator[Batch]:
+    """Yield the batches of a part to be scored, or every n-th of them, from the k-th on."""
+    number, shares = share
+    for place, (_, batch) in enumerate(in_order(pairs_in(arrays, part), SIDE_BY_SIDE)):
+        if place % shares == number:
+            yield batch

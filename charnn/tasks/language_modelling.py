@@ -1,0 +1,153 @@
+"""Language modelling: the next symbol of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from charnn.arrays import Arrays
+from charnn.config import Config, SamplingConfig
+from charnn.generation.sampling import sample
+from charnn.models.adoption import adopt_weights
+from charnn.models.evaluation import evaluate
+from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
+from charnn.models.score import Score
+from charnn.nn.parameters import SYMBOLS
+from charnn.tasks.task import Dataset, Task
+from charnn.text.batches import WHOLE, Share, Streams, fit_streams
+from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary
+from charnn.text.source import TextFiles, ignore
+from charnn.text.vocabulary import Vocabulary
+
+SAMPLE_TEMPERATURE = 0.8  # of the samples during training
+
+
+class LanguageModelling(Task):
+    """The next symbol of a text."""
+
+    name = "lm"
+    title = "language modelling"
+    model = LanguageModel
+    illustration_title = f"at temperature {SAMPLE_TEMPERATURE:g}"
+    passes = 2  # a text is counted, then encoded
+
+    def run_name(self, config: Config) -> str:
+        """Return the name of the cell."""
+        return config.model.cell
+
+    def unit(self, vocabulary: Vocabulary) -> str:
+        """Return what a loss is given per."""
+        return vocabulary.unit
+
+    def sizes(self, vocabulary: Vocabulary) -> Sizes:
+        """Return the number of symbols, which are read and predicted."""
+        return Sizes(len(vocabulary), len(vocabulary))
+
+    def vocabulary(self, content: object) -> Vocabulary:
+        """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
+        return Vocabulary.from_json(content)
+
+    def read(
+        self,
+        names: Sequence[str],
+        config: Config,
+        *,
+        vocabulary: Vocabulary | None = None,
+        known: Vocabulary | None = None,
+        advance: Callable[[int], None] = ignore,
+    ) -> Corpus:
+        """Read text files: see `Task.read`. A text's own vocabulary gets what is known, too."""
+        files = TextFiles(names, config.data.encoding)
+        files.advance = advance
+        if known is not None and config.data.vocab is None:
+            vocabulary = union(make_vocabulary(files, config.data), known)
+        return encode_corpus(files, config.data, vocabulary)
+
+    def adapted(
+        self, config: Config, dataset: Dataset, fixed: Collection[str]
+    ) -> tuple[Config, list[str]]:
+        """Return a configuration whose batches the text can fill: see `Task.adapted`."""
+        training, notes, size = config.training, [], dataset.parts["train"]
+        batch, steps = fit_streams(
+            size,
+            training.batch_size,
+            training.seq_length,
+            frozenset({"batch_size", "seq_length"} - set(fixed)),
+        )
+        changes = [
+            f"{name} {now} instead of {before}"
+            for name, now, before in (
+                ("batch_size", batch, training.batch_size),
+                ("seq_length", steps, training.seq_length),
+            )
+            if now != before
+        ]
+        if changes:
+            notes.append(f"the training part has {size:,} symbols: {', '.join(changes)}.")
+        if config.data.val_fraction and not dataset.has("val"):
+            notes.append(
+                "the text is too short for a validation part: the best is by training loss."
+            )
+        return config.replace(batch_size=batch, seq_length=steps), notes
+
+    def adopt(
+        self, model: LanguageModel, own: Vocabulary, source: LanguageModel, known: Vocabulary
+    ) -> tuple[int, int]:
+        """Copy a model's weights: see `Task.adopt`."""
+        shared = shared_ids(own, known)
+        adopt_weights(model, source, {SYMBOLS: shared})
+        return len(own) - len(shared), len(own)
+
+    def source(self, arrays: Arrays, config: Config) -> Streams:
+        """Return the windows of the training part."""
+        training = config.training
+        return Streams(
+            arrays["train"], training.batch_size, training.seq_length, training.curriculum
+        )
+
+    def description(self, dataset: Corpus) -> dict[str, str]:
+        """Return the text's size and its parts': see `Task.description`."""
+        vocabulary = dataset.vocabulary
+        parts = ", ".join(f"{name} {size:,}" for name, size in dataset.parts.items())
+        unknown = f", {dataset.unknown:,} became unknown" if vocabulary.unknown else ""
+        return {
+            "corpus": f"{dataset.name}: {len(dataset.ids):,} {vocabulary.unit}s ({parts})",
+            "vocabulary": f"{len(vocabulary)} symbols{unknown}",
+        }
+
+    def batch_in_words(self, config: Config) -> str:
+        """Return the size of a window."""
+        training = config.training
+        unit = "byte" if config.data.tokens == "bytes" else "char"
+        return f"{training.batch_size} x {training.seq_length} {unit}s"
+
+    def illustration(self, model: LanguageModel, dataset: Corpus, config: Config) -> str:
+        """Return a short sample, always drawn with the same seed."""
+        options = SamplingConfig(
+            length=config.training.sample_length,
+            temperature=SAMPLE_TEMPERATURE,
+            seed=config.training.seed,
+        )
+        (text,) = sample(model, dataset.vocabulary, options)
+        return text.decode("utf-8", "replace")
+
+    def evaluate(
+        self, model: LanguageModel, arrays: Arrays, part: str, share: Share = WHOLE
+    ) -> Score:
+        """Return the loss on a part, its states carried through: see `Task.evaluate`."""
+        return evaluate(model, arrays[part], share=share)
+
+
+def union(first: Vocabulary, second: Vocabulary) -> Vocabulary:
+    """Return the vocabulary of the symbols of both."""
+    symbols = "".join(sorted({*first.symbols, *second.symbols}))
+    return Vocabulary(symbols, first.unknown or second.unknown, first.tokens)
+
+
+def shared_ids(first: Vocabulary, second: Vocabulary) -> dict[int, int]:
+    """Return the ids of the symbols that both have: first's to second's."""
+    places = {symbol: number for number, symbol in enumerate(second.symbols)}
+    shared = {n: places[symbol] for n, symbol in enumerate(first.symbols) if symbol in places}
+    if first.unknown_id is not None and second.unknown_id is not None:
+        shared[first.unknown_id] = second.unknown_id
+    return shared

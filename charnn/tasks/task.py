@@ -1,0 +1,152 @@
+"""What a task is: what it reads, the model that learns it, its batches, and how it is scored.
+
+The training loop, the engines, checkpoints and commands know tasks by this class alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, ClassVar, Protocol
+
+from charnn.arrays import Array, Arrays
+from charnn.config import Config
+from charnn.models.model import Model, Sizes
+from charnn.models.score import Score
+from charnn.text.batches import WHOLE, Share, Source
+from charnn.text.source import ignore
+
+PARTS = ("train", "val", "test")
+
+
+class Alphabet(Protocol):
+    """What a checkpoint remembers of the symbols: a vocabulary, or a pair of them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it in the form that `Task.vocabulary` reads."""
+
+
+class Dataset(Protocol):
+    """Data as arrays of ids, in parts for training, validation and test."""
+
+    @property
+    def name(self) -> str:
+        """A short name."""
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the files that it was read from; none if it was in memory."""
+
+    @property
+    def vocabulary(self) -> Any:
+        """What the ids stand for: an `Alphabet`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the ids."""
+
+    @property
+    def unknown(self) -> int:
+        """How many symbols became an unknown one."""
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The size of each part: in symbols of a text, or in examples."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of the data, in sentences."""
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """All parts as arrays of integers by name; a worker process attaches to them."""
+
+    @property
+    def path(self) -> Any:
+        """The file that the arrays are mapped from, one after the other; None: in memory."""
+
+    def has(self, part: str) -> bool:
+        """Return whether there is something to score in a part."""
+
+
+class Task(ABC):
+    """One task. Tasks are stateless."""
+
+    name: ClassVar[str]  # of the option `task`
+    title: ClassVar[str]  # as charnn names it to its users
+    model: ClassVar[type[Model]]
+    accuracy: ClassVar[str | None] = None  # what `Score.accuracy` is
+    error_rate: ClassVar[str | None] = None  # what `Score.error_rate` is
+    illustration_title: ClassVar[str] = ""  # what `illustration` shows
+    passes: ClassVar[int] = 1  # over the files, when they are read
+
+    def run_name(self, config: Config) -> str:
+        """Return what tells the default folder of a run from others on the same data."""
+        return self.name
+
+    @abstractmethod
+    def unit(self, vocabulary: Any) -> str:
+        """Return what a loss is given per: `char`, `example`, ..."""
+
+    @abstractmethod
+    def sizes(self, vocabulary: Any) -> Sizes:
+        """Return the sizes of a vocabulary."""
+
+    @abstractmethod
+    def vocabulary(self, content: object) -> Any:
+        """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
+
+    @abstractmethod
+    def read(
+        self,
+        names: Sequence[str],
+        config: Config,
+        *,
+        vocabulary: Any = None,
+        known: Any = None,
+        advance: Callable[[int], None] = ignore,
+    ) -> Dataset:
+        """Read files, with a vocabulary, or else their own. Raises CorpusError.
+
+        A vocabulary that is `known` is that of a model whose weights a run begins with. `advance`
+        is told the bytes read.
+        """
+
+    def adapted(
+        self,
+        config: Config,
+        dataset: Dataset,
+        fixed: Collection[str],
+    ) -> tuple[Config, list[str]]:
+        """Return a configuration that fits the data, and notes of what changed.
+
+        Options that are `fixed` are not changed. Raises CorpusError.
+        """
+        return config, []
+
+    @abstractmethod
+    def adopt(self, model: Any, own: Any, source: Any, known: Any) -> tuple[int, int]:
+        """Copy the weights of `source`, whose vocabulary is `known`, into a model of `own`.
+
+        Symbols keep their weights. Returns how many of how many symbols are new to the source.
+        """
+
+    @abstractmethod
+    def source(self, arrays: Arrays, config: Config) -> Source:
+        """Return the batches of the training part of `Dataset.arrays`."""
+
+    @abstractmethod
+    def description(self, dataset: Any) -> dict[str, str]:
+        """Return what a dataset is, for a person to read: by a word each."""
+
+    @abstractmethod
+    def batch_in_words(self, config: Config) -> str:
+        """Return what a batch has: `16 x 64 chars`."""
+
+    def illustration(self, model: Any, dataset: Any, config: Config) -> str:
+        """Return something that a model makes, for a person to see how far it is."""
+        return ""
+
+    @abstractmethod
+    def evaluate(self, model: Any, arrays: Arrays, part: str, share: Share = WHOLE) -> Score:
+        """Return a model's score on a part of `Dataset.arrays`, or on share (k, n) of it."""
