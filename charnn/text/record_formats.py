@@ -215,9 +215,10 @@ def too_few(lines: Lines, columns: Sequence[str], layout: Layout) -> CorpusError
         wanted["features"] = layout.features_col
     role, number = max(wanted.items(), key=lambda item: item[1])
     has = "no tab" if len(columns) == 1 else f"{len(columns)} columns"
-    flags = " ".join(f"--{role}-col" for role in wanted)
+    verb = "are" if role == "features" else "is"
+    flags = " ".join(f"--{name}-col" for name in wanted)
     return lines.error(
-        f"{shown(chr(9).join(columns))} has {has}, but the {role} is column {number}; separate "
+        f"{shown(chr(9).join(columns))} has {has}, but the {role} {verb} column {number}; separate "
         f"columns with tabs, or choose others ({flags})."
     )
 
