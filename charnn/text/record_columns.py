@@ -12,6 +12,8 @@ from charnn.arrays import Array
 from charnn.text.pairs import Pairs, Sequences, id_dtype
 from charnn.text.symbols import PairVocabulary
 
+CHUNK = 1 << 20  # symbols that are encoded at a time
+
 
 class Numbers(dict[str, int]):
     """Symbols by the order in which they are first asked for: 0, 1, 2, ..."""
@@ -42,7 +44,10 @@ class Column:
     def encoded(self, find: Callable[[Iterable[str]], Array], size: int) -> Sequences:
         """Return the sequences in ids below `size`, which `find` gives for symbols."""
         table = find(self.numbers).astype(id_dtype(size))
-        return Sequences(table[np.frombuffer(self.ids, np.uintc)], np.array(self.ends, np.int64))
+        ids, numbers = np.empty(len(self.ids), table.dtype), np.frombuffer(self.ids, np.uintc)
+        for start in range(0, len(ids), CHUNK):  # an index is copied to a wider type
+            ids[start : start + CHUNK] = table[numbers[start : start + CHUNK]]
+        return Sequences(ids, np.array(self.ends, np.int64))
 
 
 @dataclass

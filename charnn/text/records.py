@@ -45,10 +45,10 @@ def read_examples(
         notes.append("read as a token and its tag on each line; --format chooses another format.")
     vocabulary = vocabulary or vocabulary_of(columns, layout, config)
     whole = columns.pairs(vocabulary)
+    del columns  # a few times the memory of the pairs
     parts = dict(zip(PARTS, divided(whole, config, vocabulary), strict=True))
     for part, lines in others.items():
-        columns, _ = read_columns(lines, config, vocabulary, advance)
-        parts[part] = columns.pairs(vocabulary)
+        parts[part] = read_columns(lines, config, vocabulary, advance)[0].pairs(vocabulary)
     unknown = 0
     for part, pairs in parts.items():
         notes += notes_on(part, pairs, parts["train"], vocabulary)
@@ -134,7 +134,8 @@ def read_columns(
         for text, features, target in examples_in(lines, layout):
             source, answer = (target, text) if layout.task == "generate" else (text, target)
             columns.source.add(source)
-            columns.features.add(features)
+            if layout.features_col is not None:
+                columns.features.add(features)
             columns.target.add(answer)
     if not len(columns):
         raise CorpusError(
