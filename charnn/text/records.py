@@ -59,14 +59,17 @@ def read_examples(
 
 
 def read_for_scoring_pairs(
-    names: Sequence[str], config: Config, vocabulary: PairVocabulary
+    names: Sequence[str],
+    config: Config,
+    vocabulary: PairVocabulary,
+    advance: Callable[[int], None] = ignore,
 ) -> tuple[Pairs, list[str]]:
     """Return the examples of files to score, and what the user should know of them.
 
     Raises CorpusError, as for a label or tag that the vocabulary lacks.
     """
     check_standard_input(names)
-    columns, _ = read_columns(lines_of(names, config), config, vocabulary, ignore)
+    columns, _ = read_columns(lines_of(names, config), config, vocabulary, advance)
     pairs = columns.pairs(vocabulary)
     return pairs, unknown_notes(pairs, vocabulary)
 

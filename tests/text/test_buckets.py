@@ -52,7 +52,7 @@ def test_the_order_is_of_the_seed_and_the_epoch() -> None:
     assert epoch(buckets, 0) == first
     assert epoch(Buckets(PAIRS, B, seed=4), 0) != first
     flat = np.array([max(LONG[batch]) for batch in first])
-    assert (np.diff(flat) < 0).any()  # batches are shuffled, not in order of length
+    assert (np.diff(flat) < 0).sum() > 20  # batches are shuffled, not in order of length
 
 
 def test_a_batch_holds_its_examples_padded() -> None:

@@ -311,7 +311,10 @@ def test_random_parts_give_each_class_its_share() -> None:
     for part, share in ((train, 0.7), (val, 0.2), (test, 0.1)):
         counts = np.bincount(labels[part], minlength=4)
         assert np.abs(counts - share * np.array([700, 290, 9, 1])).max() <= 1
-    assert set(labels[train]) == {0, 1, 2, 3}
+    labels = np.minimum(np.arange(1000), 50)  # 50 classes have a single example
+    train, val, _ = random_parts(labels, 1, 0.5, 0.1)
+    assert len(val) == 500
+    assert set(labels[train]) == set(range(51))
 
 
 def test_random_parts_depend_on_the_seed_alone() -> None:
