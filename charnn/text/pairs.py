@@ -20,6 +20,7 @@ from charnn.arrays import Array, Arrays
 from charnn.text.symbols import PairVocabulary
 
 PARTS = ("train", "val", "test")
+CHUNK = 1 << 16  # sequences that are copied at a time
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,13 @@ class Sequences:
         lengths = self.lengths[rows]
         starts = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=starts[1:])
-        at = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], lengths)
-        return Sequences(self.ids[at], starts)
+        ids = np.empty(starts[-1], self.ids.dtype)
+        shift = self.starts[rows] - starts[:-1]
+        for first in range(0, len(lengths), CHUNK):  # positions take more memory than ids
+            last = min(first + CHUNK, len(lengths))
+            at = np.arange(starts[first], starts[last])
+            ids[at] = self.ids[at + np.repeat(shift[first:last], lengths[first:last])]
+        return Sequences(ids, starts)
 
     def followed_by(self, other: Sequences) -> Sequences:
         """Return the sequences with those of `other` behind each of them, row by row."""

@@ -11,7 +11,7 @@ Blank lines are passed over.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from charnn.config import Config
 from charnn.errors import ConfigError, CorpusError
 from charnn.options import shown
 from charnn.text.record_lines import Lines, filled
-from charnn.text.symbols import split
+from charnn.text.symbols import PairVocabulary, split
 
 LABEL = "__label__"
 LOOKED_AT = 1_000  # lines that `auto` decides by
@@ -81,25 +81,28 @@ class Layout:
         """Whether a text has one label, a single symbol, as its target."""
         return self.task in ("classify", "generate")
 
-    def resolved(self, files: Sequence[Lines]) -> Layout:
-        """Return the layout with the format that `auto` stands for.
+    def found_in(self, files: Sequence[Lines], vocabulary: PairVocabulary | None = None) -> str:
+        """Return the format that `auto` stands for, by the first file with text.
 
         classify, generate: fasttext where the first line begins with `__label__`; tsv where it has
-        a tab; otherwise classes. transduce: tsv. tag: conll where the first line has no tab, or
-        where blank lines stand between the lines and these are not texts with a tag for each of
-        their symbols; otherwise tsv. Raises CorpusError.
+        a tab; otherwise classes. transduce: tsv. tag: that of the vocabulary, where it tells; conll
+        where the first line has no tab, or where blank lines stand between the lines and these are
+        not texts with a tag for each of their symbols; otherwise tsv. Raises CorpusError.
         """
-        if self.format != "auto":
-            return self
-        lines = list(islice(files[0], LOOKED_AT))
+        beginnings = (list(islice(lines, LOOKED_AT)) for lines in files)
+        lines = next((lines for lines in beginnings if any(map(str.strip, lines))), [])
         first = next(filter(str.strip, lines), "")
         if self.labelled:
             columns = "tsv" if "\t" in first else "classes"
-            return replace(self, format="fasttext" if first.startswith(LABEL) else columns)
-        conll = self.task == "tag" and first and ("\t" not in first or self._grouped(lines))
-        return replace(self, format="conll" if conll else "tsv")
+            return "fasttext" if first.startswith(LABEL) else columns
+        if self.task != "tag" or not first:
+            return "tsv"
+        if vocabulary is not None and self.text_sep is None:
+            return "tsv" if vocabulary.source_sep is None else "conll"
+        return "conll" if "\t" not in first or self._grouped(lines) else "tsv"
 
     def _grouped(self, lines: list[str]) -> bool:
+        """Return whether blank lines separate groups of tokens with their tags."""
         filled = [bool(line.strip()) for line in lines]
         if all(filled[filled.index(True) : len(filled) - filled[::-1].index(True)]):
             return False
@@ -151,14 +154,13 @@ def fasttext(lines: Lines, layout: Layout) -> Iterator[Example]:
                 f"{shown(line)} does not begin with {LABEL}; begin each line with its label, or "
                 "choose another --format."
             )
-        label, _, text = line.removeprefix(LABEL).partition(" ")
-        text = text.lstrip(" ")
+        label, text = [*line.split(maxsplit=1), ""][:2]
         if text.startswith(LABEL):
             raise lines.error(
                 f"{shown(line)} has several labels, and one is read; leave the others out."
             )
         symbols = checked_text(lines, layout.text_of(text), line)
-        yield Example(symbols, [], [checked_label(lines, label, layout)])
+        yield Example(symbols, [], [checked_label(lines, label.removeprefix(LABEL), layout)])
 
 
 def classes(lines: Lines, layout: Layout) -> Iterator[Example]:
@@ -213,9 +215,10 @@ def too_few(lines: Lines, columns: Sequence[str], layout: Layout) -> CorpusError
         wanted["features"] = layout.features_col
     role, number = max(wanted.items(), key=lambda item: item[1])
     has = "no tab" if len(columns) == 1 else f"{len(columns)} columns"
-    flags = " ".join(f"--{role}-col" for role in wanted)
+    verb = "are" if role == "features" else "is"
+    flags = " ".join(f"--{name}-col" for name in wanted)
     return lines.error(
-        f"{shown(chr(9).join(columns))} has {has}, but the {role} is column {number}; separate "
+        f"{shown(chr(9).join(columns))} has {has}, but the {role} {verb} column {number}; separate "
         f"columns with tabs, or choose others ({flags})."
     )
 
@@ -245,7 +248,7 @@ def checked_target(
             raise lines.error(
                 f"{shown(''.join(text))} has {len(text):,} symbols, but {shown(''.join(target))} "
                 f"has {len(target):,} tags; give a tag for each symbol (--source-sep and "
-                "--target-sep say what separates them)."
+                "--target-sep say what separates them; --format conll reads a token a line)."
             )
         check_known(lines, target, layout)
     if not target:

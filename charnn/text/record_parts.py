@@ -1,4 +1,4 @@
-"""Dividing examples at random into parts, and what the parts have in common."""
+"""Dividing examples at random into parts, and what the user should know of the parts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.text.pairs import Pairs
+from charnn.text.symbols import PairVocabulary
+
+PART_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
 def random_parts(
@@ -50,3 +53,45 @@ def contents(pairs: Pairs) -> Iterator[tuple[bytes, bytes]]:
         ends = (sequences.starts * sequences.ids.itemsize).tolist()
         sides.append(map(raw.__getitem__, map(slice, ends, ends[1:])))
     return zip(*sides, strict=True)
+
+
+def notes_on(part: str, pairs: Pairs, train: Pairs, vocabulary: PairVocabulary) -> list[str]:
+    """Return what the user should know of a part."""
+    name, notes = PART_NAMES[part], unknown_notes(pairs, vocabulary, PART_NAMES[part])
+    count = 0 if part == "train" else shared(pairs, train)
+    if count:
+        verb = "is" if count == 1 else "are"
+        notes.append(
+            f"{count:,} of {len(pairs):,} {name} examples {verb} also in the training part."
+        )
+    return notes
+
+
+def unknown_in(pairs: Pairs, vocabulary: PairVocabulary) -> tuple[int, int]:
+    """Return how many symbols of sources and of targets are unknown."""
+    counts = [
+        0 if unknown is None else int((sequences.ids == unknown).sum())
+        for sequences, unknown in (
+            (pairs.sources, vocabulary.unknown_source_id),
+            (pairs.targets, vocabulary.target.unknown_id),
+        )
+    ]
+    return counts[0], counts[1]
+
+
+def unknown_notes(pairs: Pairs, vocabulary: PairVocabulary, part: str = "") -> list[str]:
+    """Return what the user should know of unknown symbols in a part."""
+    sources, targets = unknown_in(pairs, vocabulary)
+    notes, where = [], f" of the {part} part" if part else ""
+    if sources:
+        verb = "is" if sources == 1 else "are"
+        notes.append(
+            f"{sources:,} of {len(pairs.sources.ids):,} source symbols{where} {verb} unknown."
+        )
+    if targets:
+        verb, size = "is" if targets == 1 else "are", len(pairs.targets.ids)
+        notes.append(
+            f"{targets:,} of {size:,} target symbols{where} {verb} unknown, which a model never "
+            "writes."
+        )
+    return notes

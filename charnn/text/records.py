@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -12,67 +12,13 @@ from charnn.arrays import Array
 from charnn.config import Config
 from charnn.errors import CorpusError
 from charnn.options import shown
-from charnn.text.pairs import Examples, Pairs, Sequences, id_dtype
+from charnn.text.pairs import PARTS, Examples, Pairs
+from charnn.text.record_columns import Columns
 from charnn.text.record_formats import LABEL, Layout, examples_in
 from charnn.text.record_lines import Lines
-from charnn.text.record_parts import random_parts, shared
-from charnn.text.source import STANDARD_INPUT, ignore, quoted
+from charnn.text.record_parts import notes_on, random_parts, unknown_in, unknown_notes
+from charnn.text.source import STANDARD_INPUT, ignore, is_stream, quoted
 from charnn.text.symbols import PairVocabulary, Symbols, split
-
-PART_NAMES = {"train": "training", "val": "validation", "test": "test"}
-
-
-class Numbers(dict[str, int]):
-    """Symbols by the order in which they are first asked for: 0, 1, 2, ..."""
-
-    def __missing__(self, symbol: str) -> int:
-        number = self[symbol] = len(self)
-        return number
-
-
-@dataclass
-class Column:
-    """Sequences as they are read: numbers of symbols, a few bytes each, at any length of a file."""
-
-    numbers: Numbers = field(default_factory=Numbers)
-    ids: array[int] = field(default_factory=lambda: array("I"))
-    ends: array[int] = field(default_factory=lambda: array("q", [0]))
-
-    def add(self, symbols: Sequence[str]) -> None:
-        """Add a sequence."""
-        self.ids.extend(map(self.numbers.__getitem__, symbols))
-        self.ends.append(len(self.ids))
-
-    def counts(self) -> dict[str, int]:
-        """Return how often each symbol occurs."""
-        found = np.bincount(np.frombuffer(self.ids, np.uintc), minlength=len(self.numbers))
-        return dict(zip(self.numbers, found.tolist(), strict=True))
-
-    def encoded(self, find: Callable[[Iterable[str]], Array], size: int) -> Sequences:
-        """Return the sequences in ids below `size`, which `find` gives for symbols."""
-        table = find(self.numbers).astype(id_dtype(size))
-        return Sequences(table[np.frombuffer(self.ids, np.uintc)], np.array(self.ends, np.int64))
-
-
-@dataclass
-class Columns:
-    """Examples as they are read."""
-
-    source: Column = field(default_factory=Column)
-    features: Column = field(default_factory=Column)
-    target: Column = field(default_factory=Column)
-
-    def __len__(self) -> int:
-        return len(self.source.ends) - 1
-
-    def pairs(self, vocabulary: PairVocabulary) -> Pairs:
-        """Return the examples in ids of a vocabulary."""
-        size, size_out = vocabulary.source_size, vocabulary.target_size
-        sources = self.source.encoded(vocabulary.encode_source, size)
-        if self.features.ids:
-            beside = self.features.encoded(lambda names: vocabulary.encode_source((), names), size)
-            sources = sources.followed_by(beside)
-        return Pairs(sources, self.target.encoded(vocabulary.target.encode, size_out))
 
 
 def read_examples(
@@ -89,42 +35,52 @@ def read_examples(
     the task's, and VocabularyError where `--min-count` keeps no symbol.
     """
     records, notes = config.records, []
-    check_standard_input([*names, records.val or "", records.test or ""])
-    columns, layout = read_columns(names, config, vocabulary, advance)
+    apart = {"val": records.val, "test": records.test}
+    check_standard_input([*names, *(name or "" for name in apart.values())])
+    files = lines_of(names, config)
+    others = {part: lines_of([name], config) for part, name in apart.items() if name is not None}
+    columns, layout = read_columns(files, config, vocabulary, advance)
     check_enough(columns, names, config)
-    if config.records.format == "auto" and layout.format == "conll":
+    if records.format == "auto" and layout.format == "conll":
         notes.append("read as a token and its tag on each line; --format chooses another format.")
     vocabulary = vocabulary or vocabulary_of(columns, layout, config)
     whole = columns.pairs(vocabulary)
-    del columns
-    parts = dict(zip(PART_NAMES, divided(whole, config, vocabulary), strict=True))
-    for part, name in (("val", records.val), ("test", records.test)):
-        if name is not None:
-            others, _ = read_columns([name], config, vocabulary, advance)
-            check_any(others, [name])
-            parts[part] = others.pairs(vocabulary)
-    for part in ("val", "test"):
-        notes += notes_on(parts[part], parts["train"], PART_NAMES[part])
-    unknown = sum(sum(unknown_in(pairs, vocabulary)) for pairs in parts.values())
+    del columns  # a few times the memory of the pairs
+    parts = dict(zip(PARTS, divided(whole, config, vocabulary), strict=True))
+    for part, lines in others.items():
+        parts[part] = read_columns(lines, config, vocabulary, advance)[0].pairs(vocabulary)
+    unknown = 0
     for part, pairs in parts.items():
-        notes += unknown_notes(pairs, vocabulary, PART_NAMES[part])
-    name = Lines(names[0], config.data.encoding).label
+        notes += notes_on(part, pairs, parts["train"], vocabulary)
+        unknown += sum(unknown_in(pairs, vocabulary))
     train, val, test = parts.values()
+    name = files[0].label
     return Examples(name, list(names), vocabulary, train, val, test, unknown, notes)
 
 
 def read_for_scoring_pairs(
-    names: Sequence[str], config: Config, vocabulary: PairVocabulary
+    names: Sequence[str],
+    config: Config,
+    vocabulary: PairVocabulary,
+    advance: Callable[[int], None] = ignore,
 ) -> tuple[Pairs, list[str]]:
     """Return the examples of files to score, and what the user should know of them.
 
     Raises CorpusError, as for a label or tag that the vocabulary lacks.
     """
     check_standard_input(names)
-    columns, _ = read_columns(names, config, vocabulary, ignore)
-    check_any(columns, names)
+    columns, _ = read_columns(lines_of(names, config), config, vocabulary, advance)
     pairs = columns.pairs(vocabulary)
-    return pairs, unknown_notes(pairs, vocabulary, "test")
+    return pairs, unknown_notes(pairs, vocabulary)
+
+
+def bytes_to_read(names: Sequence[str], config: Config) -> int | None:
+    """Return the size of all files that `read_examples` reads; None where it is not known."""
+    apart = [name for name in (config.records.val, config.records.test) if name is not None]
+    every = [*names, *apart]
+    if any(is_stream(name) or name.endswith(".gz") or not Path(name).is_file() for name in every):
+        return None
+    return sum(Path(name).stat().st_size for name in every)
 
 
 def source_of(line: str, config: Config, vocabulary: PairVocabulary) -> Array:
@@ -153,7 +109,7 @@ def source_of(line: str, config: Config, vocabulary: PairVocabulary) -> Array:
             "empty)."
         )
     if text.startswith(LABEL) and records.format in ("auto", "fasttext"):
-        text = text.partition(" ")[2].lstrip(" ")
+        text = "".join(text.split(maxsplit=1)[1:])
     symbols = vocabulary.split_source(text)
     if not symbols:
         raise CorpusError(f"the line {shown(line)} has an empty text; give one, or leave it out.")
@@ -161,14 +117,15 @@ def source_of(line: str, config: Config, vocabulary: PairVocabulary) -> Array:
 
 
 def read_columns(
-    names: Sequence[str],
+    files: Sequence[Lines],
     config: Config,
     vocabulary: PairVocabulary | None,
     advance: Callable[[int], None],
 ) -> tuple[Columns, Layout]:
     """Read files of one format. With a vocabulary, labels and tags must be its own."""
-    files = [Lines(name, config.data.encoding) for name in names]
-    layout = Layout.of(config).resolved(files)
+    layout = Layout.of(config)
+    if layout.format == "auto":
+        layout = replace(layout, format=layout.found_in(files, vocabulary))
     if vocabulary is not None and layout.task != "transduce":
         labels = vocabulary.source if layout.task == "generate" else vocabulary.target
         layout = replace(layout, known=frozenset(labels.names))
@@ -180,8 +137,13 @@ def read_columns(
         for text, features, target in examples_in(lines, layout):
             source, answer = (target, text) if layout.task == "generate" else (text, target)
             columns.source.add(source)
-            columns.features.add(features)
+            if layout.features_col is not None:
+                columns.features.add(features)
             columns.target.add(answer)
+    if not len(columns):
+        raise CorpusError(
+            f"{quoted([lines.name for lines in files])} has no example; give a file with some."
+        )
     return columns, layout
 
 
@@ -215,15 +177,23 @@ def divided(whole: Pairs, config: Config, vocabulary: PairVocabulary) -> list[Pa
     val_fraction = 0.0 if records.val is not None else config.data.val_fraction
     rows = random_parts(labels, config.training.seed, val_fraction, config.data.test_fraction)
     lost = np.setdiff1d(labels, labels[rows[0]])
-    if len(rows[0]) < 2 or len(lost):
-        few = (
-            f"and {len(lost):,} classes (such as {shown(names[lost[0]])}) none" if len(lost) else ""
-        )
+    if len(rows[0]) < 2:
         raise CorpusError(
-            f"training keeps {len(rows[0]):,} of {len(whole):,} examples {few}".rstrip()
-            + "; give more examples, or lower --val-fraction and --test-fraction."
+            f"{len(rows[0]):,} of {len(whole):,} examples are left for training, and at least 2 "
+            "are needed; give more examples, or lower --val-fraction and --test-fraction."
+        )
+    if len(lost):
+        raise CorpusError(
+            f"{len(lost):,} of {len(names):,} classes, such as {shown(names[lost[0]])}, have no "
+            "example left for training; give more examples, or lower --val-fraction and "
+            "--test-fraction."
         )
     return [whole.take(part) for part in rows]
+
+
+def lines_of(names: Sequence[str], config: Config) -> list[Lines]:
+    """Return the lines of files, after a check that all can be opened. Raises CorpusError."""
+    return [Lines(name, config.data.encoding) for name in names]
 
 
 def check_standard_input(names: Sequence[str]) -> None:
@@ -244,15 +214,8 @@ def check_labels(files: Sequence[Lines]) -> None:
         owners[lines.label] = lines.name
 
 
-def check_any(columns: Columns, names: Sequence[str]) -> None:
-    """Raise CorpusError where there is no example."""
-    if not len(columns):
-        raise CorpusError(f"{quoted(names)} has no example; give a file with some.")
-
-
 def check_enough(columns: Columns, names: Sequence[str], config: Config) -> None:
     """Raise CorpusError where nothing can be learned from examples."""
-    check_any(columns, names)
     kinds = {"classify": "class", "tag": "tag"}
     task, answers = config.task.task, list(columns.target.numbers)
     if task in kinds and len(answers) == 1:
@@ -261,40 +224,3 @@ def check_enough(columns: Columns, names: Sequence[str], config: Config) -> None
             f"all examples of {quoted(names)} have the {kinds[task]} {shown(answers[0])}; "
             f"give {how}, so that there is something to tell apart."
         )
-
-
-def notes_on(part: Pairs, train: Pairs, name: str) -> list[str]:
-    """Return what the user should know of a part beside the training part."""
-    count = shared(part, train)
-    if not count:
-        return []
-    return [f"{count:,} of {len(part):,} {name} examples are also in the training part."]
-
-
-def unknown_in(pairs: Pairs, vocabulary: PairVocabulary) -> tuple[int, int]:
-    """Return how many symbols of sources and of targets are unknown."""
-    counts = [
-        0 if unknown is None else int((sequences.ids == unknown).sum())
-        for sequences, unknown in (
-            (pairs.sources, vocabulary.unknown_source_id),
-            (pairs.targets, vocabulary.target.unknown_id),
-        )
-    ]
-    return counts[0], counts[1]
-
-
-def unknown_notes(pairs: Pairs, vocabulary: PairVocabulary, name: str) -> list[str]:
-    """Return what the user should know of unknown symbols in a part."""
-    sources, targets = unknown_in(pairs, vocabulary)
-    notes = []
-    if sources:
-        notes.append(
-            f"{sources:,} of {len(pairs.sources.ids):,} source symbols of the {name} part are "
-            "unknown."
-        )
-    if targets:
-        notes.append(
-            f"{targets:,} of {len(pairs.targets.ids):,} target symbols of the {name} part are "
-            "unknown, which a model never writes."
-        )
-    return notes
