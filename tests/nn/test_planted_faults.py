@@ -32,6 +32,7 @@ class Fault(NamedTuple):
 
 RNN, LSTM, BEFORE, AFTER = ("rnn", ""), ("lstm", ""), ("gru", "before"), ("gru", "after")
 MINGRU, PEEPHOLE, NORMED = ("mingru", ""), ("peephole-lstm", ""), ("layernorm-lstm", "")
+NORMED_GRU, NORMED_RNN = ("layernorm-gru", ""), ("layernorm-rnn", "")
 
 LAYER_FAULTS = [
     Fault(
@@ -231,7 +232,7 @@ LAYER_FAULTS = [
     ),
     Fault(
         "layer norm: the mean's gradient missing",
-        "charnn.nn.layer_norm_lstm",
+        "charnn.nn.normalization",
         "d_out - mean - out * along",
         "d_out - out * along",
         "x",
@@ -239,7 +240,7 @@ LAYER_FAULTS = [
     ),
     Fault(
         "layer norm: the variance's gradient missing",
-        "charnn.nn.layer_norm_lstm",
+        "charnn.nn.normalization",
         "d_out - mean - out * along",
         "d_out - mean",
         "W_hh",
@@ -252,6 +253,46 @@ LAYER_FAULTS = [
         "(da * x_norm)",
         "gain_h",
         NORMED,
+    ),
+    Fault(
+        "layer norm, GRU: the candidate's recurrent share has da_n in place of dm",
+        "charnn.nn.layer_norm_gru",
+        "du = np.stack([da_r, da_z, dm])",
+        "du = np.stack([da_r, da_z, da_n])",
+        "W_hh",
+        NORMED_GRU,
+    ),
+    Fault(
+        "layer norm, GRU: da_r from the product without its bias",
+        "charnn.nn.layer_norm_gru",
+        "da_n * m * r * (1 - r)",
+        "da_n * u_share[2] * r * (1 - r)",
+        "b",
+        NORMED_GRU,
+    ),
+    Fault(
+        "layer norm, GRU: candidate's gradient with the gates' statistics",
+        "charnn.nn.layer_norm_gru",
+        "np.concatenate([backward_gates(d_out[RZ]), backward_candidate(d_out[N])])",
+        "np.concatenate([backward_gates(d_out[RZ]), d_out[N]])",
+        "x",
+        NORMED_GRU,
+    ),
+    Fault(
+        "layer norm, RNN: the gain's gradient from what was not normalised",
+        "charnn.nn.layer_norm_rnn",
+        "(da * normed)",
+        "(da * (a + u))",
+        "gain",
+        NORMED_RNN,
+    ),
+    Fault(
+        "layer norm, RNN: not passed back through LN",
+        "charnn.nn.layer_norm_rnn",
+        "du = backward_norm(da * gain)",
+        "du = da * gain",
+        "initial h",
+        NORMED_RNN,
     ),
     Fault(
         "readable steps: only the last step's gradient of a weight",
@@ -436,7 +477,7 @@ def model(kind):
     return Model.random(config)
 
 
-@pytest.mark.parametrize("kind", [RNN, LSTM, BEFORE, AFTER, MINGRU, PEEPHOLE, NORMED], ids="-".join)
+@pytest.mark.parametrize("kind", sorted({fault.kind for fault in LAYER_FAULTS}), ids="-".join)
 def test_layer_without_fault(kind):
     """Nothing is reported on the layers that are checked below as they are."""
     assert failing(layer(kind).comparisons()) == set()
