@@ -47,6 +47,7 @@ class LayerNormGRU(Cell):
         "n = tanh(gain_x LN(x_t W_xn) + b_n + r m)",
         "h_t = (1 - z) h_{t-1} + z n",
     )
+    candidate = "n"
 
     def parameters(
         self, inputs: Axis, hidden: int, starts: Starts | None = None
@@ -75,12 +76,13 @@ class LayerNormGRU(Cell):
         r, z = sigmoid(x_share[RZ] + u_share[RZ])
         m = u_share[2] + W["b_hn"]
         n = np.tanh(x_share[2] + r * m)
-        h = (1 - z) * h_prev + z * n
+        d, backward_d = W.drop(n)
+        h = (1 - z) * h_prev + z * d
 
         def backward(d_states: States) -> tuple[Array, States]:
             (dh,) = d_states
-            da_n = dh * z * (1 - n**2)
-            da_z = dh * (n - h_prev) * z * (1 - z)
+            da_n = backward_d(dh * z) * (1 - n**2)
+            da_z = dh * (d - h_prev) * z * (1 - z)
             da_r = da_n * m * r * (1 - r)
             dm = da_n * r
             da = np.stack([da_r, da_z, da_n])

@@ -36,6 +36,7 @@ class LayerNormLSTM(Cell):
         "h_t = o tanh(gain_c LN(c_t) + b_c)",
     )
     states = ("h", "c")
+    candidate = "g"
 
     def initial_bias(self, gate: str, starts: Starts) -> float:
         """Return `forget_bias` for the forget gate, so that it begins by remembering."""
@@ -67,7 +68,8 @@ class LayerNormLSTM(Cell):
         u_norm, backward_u_norm = layer_norm(u, BY_EXAMPLE)
         a_i, a_f, a_o, a_g = gain_x * x_norm + gain_h * u_norm + W["b"][:, None]
         i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
-        c = f * c_prev + i * g
+        d, backward_d = W.drop(g)
+        c = f * c_prev + i * d
         c_norm, backward_c_norm = layer_norm(c, (1,))
         y = np.tanh(gain_c * c_norm + W["b_c"])
         h = o * y
@@ -76,10 +78,10 @@ class LayerNormLSTM(Cell):
             dh, dc_later = d_states
             d_normed = dh * o * (1 - y**2)
             dc = dc_later + backward_c_norm(d_normed * gain_c)
-            da_i = dc * g * i * (1 - i)
+            da_i = dc * d * i * (1 - i)
             da_f = dc * c_prev * f * (1 - f)
             da_o = dh * y * o * (1 - o)
-            da_g = dc * i * (1 - g**2)
+            da_g = backward_d(dc * i) * (1 - g**2)
             da = np.stack([da_i, da_f, da_o, da_g])
             W.add_gradient("gain_x", (da * x_norm).sum(axis=1))
             W.add_gradient("gain_h", (da * u_norm).sum(axis=1))
