@@ -214,9 +214,7 @@ def test_masks_that_a_cell_cannot_have_are_refused(name: str, kind: str) -> None
     """The error names the kind, the cell, and the kind that it has."""
     cell = CELLS[name]()
     layer = Layer.random(cell, **SIZES, drop=kind)
-    with pytest.raises(
-        ValueError, match=f"kind {kind} .* {cell}; choose {cell.dropouts[0]}"
-    ):
+    with pytest.raises(ValueError, match=f"kind {kind} .* {cell}; choose {cell.dropouts[0]}"):
         layer.run()
 
 
