@@ -9,6 +9,7 @@ Its gradient, with v' = LN(v) and the means over what was normalised together:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,15 +21,26 @@ BY_EXAMPLE = (0, 2)  # the axes of (G, B, H) that are normalised together
 
 
 def layer_norm(v: Array, axes: tuple[int, ...]) -> tuple[Array, Callable[[Array], Array]]:
-    """`(v - mean v) / sqrt(var v + epsilon)` over some axes, and `backward(d_out) -> dv`."""
-    deviation = v - v.mean(axis=axes, keepdims=True)
-    scale = 1 / np.sqrt((deviation**2).mean(axis=axes, keepdims=True) + EPSILON)
-    out = deviation * scale
+    """`(v - mean v) / sqrt(var v + epsilon)` over some axes, and `backward(d_out) -> dv`.
+
+    Written with few temporary arrays: a step normalises several times.
+    """
+    count = math.prod([v.shape[axis] for axis in axes])
+
+    def mean(x: Array) -> Array:
+        means: Array = np.add.reduce(x, axis=axes, keepdims=True)
+        means /= count
+        return means
+
+    out: Array = v - mean(v)
+    scale = 1 / np.sqrt(mean(out * out) + EPSILON)
+    out *= scale
 
     def backward(d_out: Array) -> Array:
-        mean = d_out.mean(axis=axes, keepdims=True)
-        along = (d_out * out).mean(axis=axes, keepdims=True)
-        dv: Array = (d_out - mean - out * along) * scale
+        dv: Array = d_out - mean(d_out)
+        along = d_out * out
+        dv -= np.multiply(out, mean(along), out=along)
+        dv *= scale
         return dv
 
     return out, backward

@@ -147,7 +147,7 @@ def add_entering(d_states: States, entering: Entering) -> None:
 
 class WindowMemory:
     """Where a window is computed: `states` (T + 1, B, H), of which [t + 1] is the state after t,
-    and the `memory` (T, B, H) that the kernel keeps.
+    and the `memory` (T, B, H) that the kernel keeps, with the candidate's masks behind it, if any.
 
     `rows` are the states, `kept` the memory and `gates` the views of the pre-activations by step.
     """
@@ -171,7 +171,7 @@ class WindowMemory:
         )
         self.kept = (
             buffers.once("kept", lambda *arrays: kernel.rows(arrays, T), *self.memory)
-            if self.memory
+            if kernel.memory
             else kernel.rows(self.memory, T)
         )
         self.gates = buffers.once("gates", lambda a: list(map(kernel.views, a)), a)

@@ -15,7 +15,10 @@ from subjects import Layer, failing, max_error
 from charnn.arrays import Array
 from charnn.nn.buffers import Buffers
 from charnn.nn.kernels.kernel import masked_after, masked_before
+from charnn.nn.layers import project
 from charnn.nn.masks import RecurrentMasks
+from charnn.nn.parameters import Gradients
+from charnn.nn.recurrent import unroll
 from charnn.nn.recurrent_dropout import KINDS, RecurrentDropout
 from charnn.registry import CELLS
 
@@ -87,6 +90,36 @@ def test_gradients(cell, drop) -> None:
     mask = getattr(layer.masks, drop)
     assert 0 < np.count_nonzero(mask) < mask.size
     assert failing(layer.comparisons()) == set()
+
+
+@pairs([(CELLS[name](), kind) for name in ("lstm", "peephole-lstm") for kind in KINDS])
+def test_sequences_that_end_early(cell, drop) -> None:
+    """With lengths a sequence has the final states and gradients that it has when cut there."""
+    layer = Layer.random(cell, T=4, B=3, D=5, H=7, drop=drop)
+    lengths = np.array([4, 1, 2])
+    a, _ = project(layer.x, layer.weights, Buffers(), Buffers())
+    _, final, backward = unroll(
+        cell, a, layer.initial, layer.weights, Buffers(), Buffers(), lengths, layer.masks
+    )
+    gradients = {name: np.zeros_like(weight) for name, weight in layer.weights.items()}
+    nothing = np.zeros_like(layer.dh)
+    _, d_initial = backward(nothing, Gradients(gradients), layer.d_final)
+    for b, length in enumerate(lengths):
+        cut = replace(
+            layer,
+            x=layer.x[:length],
+            dh=nothing[:length],
+            masks=RecurrentMasks(
+                **{drop: layer.masks.state if drop == "state" else layer.masks.update[:length]}
+            ),
+        )
+        _, expected, _ = cut.run()
+        found = cut.gradients()
+        for name, state, d_state, other in zip(
+            cell.states, final, d_initial, expected, strict=True
+        ):
+            assert max_error(state[b], other[b]) < 1e-12
+            assert max_error(d_state[b], found[f"initial {name}"][b]) < 1e-12
 
 
 @pairs([pair for pair in PAIRS if pair[1] == "state"])
