@@ -59,8 +59,6 @@ def unroll(
     `charnn.nn.recurrent_dropout`; ValueError for a kind that is not among the cell's `dropouts`.
     """
     T, _, B, _ = a.shape
-    if masks is not None:
-        check_masks(cell, masks)
     kernel = kernel_of(cell)
     window = WindowMemory(cell, kernel, a, buffers, masks)
     states, memory, rows = window.states, window.memory, window.rows
@@ -160,7 +158,12 @@ class WindowMemory:
         buffers: Buffers,
         masks: RecurrentMasks | None = None,
     ) -> None:
-        """Take the memory for pre-activations a (T, G, B, H) out of `buffers`."""
+        """Take the memory for pre-activations a (T, G, B, H) out of `buffers`.
+
+        Raises ValueError for masks that the cell cannot have.
+        """
+        if masks is not None:
+            check_masks(cell, masks)
         T, _, B, H = a.shape
         self.states = [buffers.array(name, (T + 1, B, H), a.dtype) for name in cell.states]
         self.memory = [buffers.array(name, (T, B, H), a.dtype) for name in kernel.memory]
