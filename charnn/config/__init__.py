@@ -7,8 +7,10 @@ sections: how text is prepared (`DataConfig`), the network (`ModelConfig`) and i
 """
 
 from charnn.config.commands import (
+    MADE,
     EvaluationConfig,
     GradcheckConfig,
+    MakeConfig,
     SamplingConfig,
     WalkthroughConfig,
 )
@@ -19,10 +21,12 @@ from charnn.config.sections import DEFAULT_STEPS, DataConfig, ModelConfig, Train
 __all__ = [
     "DEFAULT_STEPS",
     "LARGEST_YAML",
+    "MADE",
     "Config",
     "DataConfig",
     "EvaluationConfig",
     "GradcheckConfig",
+    "MakeConfig",
     "ModelConfig",
     "SamplingConfig",
     "TrainingConfig",
