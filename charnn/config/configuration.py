@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from charnn.config.sections import DataConfig, ModelConfig, TrainingConfig
+from charnn.config.model import ModelConfig
+from charnn.config.sections import DataConfig, TrainingConfig
 from charnn.config.tasks import RecordsConfig, TaskConfig
 from charnn.errors import ConfigError
 from charnn.options import Option, Section, Value, options_of, shown, suggestion
