@@ -20,7 +20,7 @@ from charnn.nn.parameters import SYMBOLS
 from charnn.tasks.task import Dataset, Task
 from charnn.text.batches import WHOLE, Batch, Share, Streams, fit_streams
 from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary
-from charnn.text.source import TextFiles, ignore
+from charnn.text.source import TextFiles, ignore, stem
 from charnn.text.vocabulary import Vocabulary
 
 SAMPLE_TEMPERATURE = 0.8  # of the samples during training
@@ -35,9 +35,9 @@ class LanguageModelling(Task):
     illustration_title = f"at temperature {SAMPLE_TEMPERATURE:g}"
     passes = 2  # a text is counted, then encoded
 
-    def run_name(self, config: Config) -> str:
-        """Return the name of the cell."""
-        return config.model.cell
+    def run_name(self, names: Sequence[str], config: Config) -> str:
+        """Return the name of a run's default folder: that of its first file and of the cell."""
+        return f"{stem(names[0])}-{config.model.cell}"
 
     def unit(self, vocabulary: Vocabulary) -> str:
         """Return what a loss is given per."""

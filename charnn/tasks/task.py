@@ -17,7 +17,7 @@ from charnn.models.model import Model, Sizes
 from charnn.models.score import Score
 from charnn.models.stack import LayerStates
 from charnn.text.batches import WHOLE, Batch, Share, Source
-from charnn.text.source import ignore
+from charnn.text.source import ignore, name_of
 
 PARTS = ("train", "val", "test")
 
@@ -83,9 +83,9 @@ class Task(ABC):
     illustration_title: ClassVar[str] = ""  # what `illustration` shows
     passes: ClassVar[int] = 1  # over the files, when they are read
 
-    def run_name(self, config: Config) -> str:
-        """Return what tells the default folder of a run from others on the same data."""
-        return self.name
+    def run_name(self, names: Sequence[str], config: Config) -> str:
+        """Return the name of a run's default folder: that of its files and of the task."""
+        return f"{name_of(names)}-{self.name}"
 
     @abstractmethod
     def unit(self, vocabulary: Any) -> str:

@@ -52,3 +52,9 @@ class Transduction(ExamplesTask):
     ) -> Batch:
         """Return pairs of whose targets only a share is read: see `Task.fed_back`."""
         return targets_fed_back(model, batch, share, random)
+
+    def answers(self, model: Transducer, batch: Batch, vocabulary: PairVocabulary) -> list[str]:
+        """Return the greedy prediction for each source."""
+        unknown = vocabulary.target.unknown_id
+        found = decode(model, batch.inputs, batch.ends, unknown=unknown)
+        return [vocabulary.target_text(best.ids) for (best,) in found]
