@@ -23,6 +23,8 @@ def values_of(declared: Option) -> st.SearchStrategy[Any]:
         drawn: st.SearchStrategy[Any] = st.sampled_from(list(declared.choices))
     elif declared.type is str:
         drawn = NAMES.filter(lambda text: text.strip().lower() != "none")
+    elif declared.type is bool:
+        drawn = st.booleans()
     elif declared.type is int:
         drawn = st.integers(
             int(declared.minimum or 0),

@@ -10,8 +10,8 @@ from small_runs import content, finish, of_kind, small_config, small_corpus, sto
 
 from charnn.arrays import Array, Arrays
 from charnn.config import Config
-from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel
+from charnn.models.score import Score
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus
 from charnn.training.archive import load_checkpoint
@@ -29,7 +29,7 @@ class Drift:
 
     def __init__(self, config: Config, corpus: Corpus, failing: set[int] = frozenset()) -> None:
         model = LanguageModel.initialized(config.model, len(corpus.vocabulary), 1)
-        shapes = expected_arrays(config, len(corpus.vocabulary), resumable=True)
+        shapes = expected_arrays(config, model.sizes, resumable=True)
         self.arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         for name, array in model.parameters.items():
             self.arrays[f"parameters/{name}"][...] = array
