@@ -11,8 +11,8 @@ the normalised product:
 
 The paper gives each share a bias; those of r and z would only add up, so there is one. Its
 gains start at 1; here the candidate's start at 0.8, which keeps the first outputs small and was
-measured to learn as fast. The gradient, with `da` that of the arguments of sigma and tanh, and dLN as in
-`charnn.nn.normalization`:
+measured to learn as fast. The gradient, with `da` that of the arguments of sigma and tanh, and dLN
+as in `charnn.nn.normalization`:
 
     da_n     = dh_t z (1 - n^2)
     da_z     = dh_t (n - h_{t-1}) z (1 - z)

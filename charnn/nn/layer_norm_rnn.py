@@ -5,8 +5,8 @@ The sum of the input's and the recurrent share is normalised over all units:
     h_t = tanh(gain LN(x_t W_xh + h_{t-1} W_hh) + b)
 
 The paper's gain starts at 1; here it starts at 0.5, which keeps the first outputs small and was
-measured to learn a little faster at first. The gradient, with `da` that of the argument of tanh, and dLN as in
-`charnn.nn.normalization`:
+measured to learn a little faster at first. The gradient, with `da` that of the argument of tanh,
+and dLN as in `charnn.nn.normalization`:
 
     da_t     = dh_t (1 - h_t^2)
     du_t     = dLN(gain da_t)
