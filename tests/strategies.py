@@ -64,6 +64,9 @@ def option_values(draw: st.DrawFn) -> dict[str, Value]:
         values["val_fraction"] = options["val_fraction"].default
     if values["test"] is not None or values["val_fraction"] + values["test_fraction"] >= 1:
         values["test_fraction"] = 0.0
+    for name in ("source_sep", "target_sep", "features_sep"):
+        if values[name] in ("\t", "\n"):
+            values[name] = " "
     columns = [name for name in ("source_col", "target_col", "features_col") if values[name]]
     if len({values[name] for name in columns}) < len(columns):
         values |= {name: place for place, name in enumerate(columns, 1)}

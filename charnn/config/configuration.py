@@ -85,6 +85,11 @@ class Config:
             for name, value in dataclasses.asdict(getattr(self, field_name)).items()
         }
 
+    def own_values(self) -> dict[str, Value]:
+        """Return the values of the options that the task has: what a person may want to read."""
+        options, task = self.options(), self.task.task
+        return {name: value for name, value in self.values().items() if options[name].serves(task)}
+
     def replace(self, **changes: Value) -> Config:
         """Return a copy with some options changed."""
         return Config.from_values(self.values() | current_names(changes))

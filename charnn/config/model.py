@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from charnn.config.tasks import FED_BACK, WHOLE
+from charnn.config.tasks import FED_BACK, LM, WHOLE
 from charnn.errors import ConfigError
 from charnn.options import Section, option, shown
 from charnn.registry import ATTENTIONS, CELLS
@@ -46,10 +46,18 @@ class ModelConfig(Section):
     )
     attention: str | None = option(
         None,
-        "Score by which the decoder chooses the encoder's states to look at (none: no attention).",
+        "Score of the states that a model looks back at: those of the encoder, or a language "
+        "model's own past ones (none: no attention).",
         choices=ATTENTIONS,
-        tasks=("transduce",),
+        tasks=("lm", "transduce"),
         by_task={"transduce": "general"},
+    )
+    attention_span: int = option(
+        64,
+        "Past states that a language model's attention looks back at.",
+        minimum=1,
+        maximum=65_536,
+        tasks=LM,
     )
     tie_weights: bool = option(
         False,
