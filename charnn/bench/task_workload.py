@@ -90,9 +90,7 @@ def task_grid(task: str, cells: list[str], quick: bool) -> list[TaskPoint]:
     points = [TaskPoint(task, *form, *size, attention) for form in forms for size in sizes]
     if task == "transduce" and not quick:
         points += [
-            TaskPoint(task, *form, *sizes[0], other)
-            for form in forms
-            for other in OTHER_ATTENTIONS
+            TaskPoint(task, *form, *sizes[0], other) for form in forms for other in OTHER_ATTENTIONS
         ]
     return points
 

@@ -45,8 +45,8 @@ class Variant(NamedTuple):
 class TorchBatch(NamedTuple):
     """A batch as tensors. `read` is what a decoder reads, or a generator."""
 
-    source: Padded | None
-    read: Padded | None
+    source: Any  # Padded, or None
+    read: Any  # Padded, or None
     label: Any
     targets: Any  # (N,), IGNORED behind the ends
 
