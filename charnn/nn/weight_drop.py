@@ -16,7 +16,7 @@ import numpy as np
 from charnn.arrays import Array, Arrays
 from charnn.nn.buffers import Buffers
 from charnn.nn.masks import draw_mask
-from charnn.nn.parameters import Gradients
+from charnn.nn.parameters import Gradients, Redirected
 
 Wrap: TypeAlias = Callable[[Gradients], Gradients]
 
@@ -45,37 +45,11 @@ def drop_recurrent(
         )
     mask = draw_mask(buffers.array("weight mask", W.shape, W.dtype), rate, random)
     dropped = np.multiply(W, mask, out=buffers.array("dropped weights", W.shape, W.dtype))
-    return {**weights, DROPPED: dropped}, lambda gradients: MaskedGradients(gradients, mask)
 
+    def masked(write: Callable[[Array], object], out: Array) -> None:
+        write(out)
+        out *= mask
 
-class MaskedGradients(Gradients):
-    """A layer's gradients; what is added to those of its recurrent weights is masked."""
-
-    def __init__(self, gradients: Gradients, mask: Array) -> None:
-        """Add to `gradients`, which stay the owner of the sums."""
-        super().__init__(gradients.arrays)
-        self._gradients, self._mask = gradients, mask
-
-    def clear(self) -> None:
-        """See `Gradients.clear`."""
-        self._gradients.clear()
-
-    def settle(self) -> None:
-        """See `Gradients.settle`."""
-        self._gradients.settle()
-
-    def add(self, name: str, write: Callable[[Array], object]) -> None:
-        """See `Gradients.add`."""
-        if name != DROPPED:
-            self._gradients.add(name, write)
-            return
-
-        def write_masked(out: Array) -> None:
-            write(out)
-            np.multiply(out, self._mask, out=out)
-
-        self._gradients.add(name, write_masked)
-
-    def group(self, prefix: str) -> Gradients:
-        """See `Gradients.group`; the layer's recurrent weights are in no group of it."""
-        return self._gradients.group(prefix)
+    return {**weights, DROPPED: dropped}, lambda gradients: Redirected(
+        gradients, {DROPPED: (DROPPED, masked)}
+    )
