@@ -18,7 +18,7 @@ import numpy as np
 from charnn.arrays import Array
 from charnn.bench.workload import cells_with_a_peer
 from charnn.config import Config
-from charnn.config.sections import WHOLE
+from charnn.config.tasks import WHOLE
 from charnn.engines.shards import default_shards
 from charnn.models.stack import make_cell
 from charnn.registry import CELLS
@@ -162,7 +162,7 @@ def task_trainer(point: TaskPoint) -> Iterator[Trainer]:
     """Prepare a run on random examples, in as many shards as a run would take."""
     config, examples = point.config, point.examples
     task = task_of(config)
-    symbols = task.source(examples.arrays, config).mean_weight
+    symbols = task.source(examples.arrays, config).mean_symbols
     shards = default_shards(config, task.sizes(examples.vocabulary), symbols)
     run = prepared(config.replace(shards=shards), examples)
     try:

@@ -18,7 +18,7 @@ from charnn.bench.measure import seconds_each
 from charnn.bench.task_workload import BATCHES, TaskPoint
 from charnn.bench.torch_attention import TorchAttention
 from charnn.bench.torch_peer import load_torch
-from charnn.bench.torch_stack import Padded, TorchStack, padded
+from charnn.bench.torch_stack import TorchStack, padded
 from charnn.models.delimiters import delimited
 from charnn.text.batches import Batch
 from charnn.text.buckets import Buckets
