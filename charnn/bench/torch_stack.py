@@ -33,34 +33,29 @@ def padded(ids: Any, lengths: Any) -> Padded:
 
 
 class TorchStack:
-    """One-hot or embedded symbols and recurrent layers over them."""
+    """One-hot symbols and recurrent layers over them."""
 
     def __init__(
         self,
         cell: str,
         sizes: tuple[int, int, int],
         bidirectional: bool,
-        one_hot: bool,
         packed: bool,
     ) -> None:
         """`sizes` are the number of symbols, of hidden units, and of layers."""
-        self.torch = torch = load_torch()
+        self.torch = load_torch()
         self.symbols, H, self.levels = sizes
         self.directions = 1 + bidirectional
         self.packed = packed
-        self.embedding = None if one_hot else torch.nn.Embedding(self.symbols, H)
-        width, layer = self.symbols if one_hot else H, torch_layer(cell)
+        width, layer = self.symbols, torch_layer(cell)
         if packed or not bidirectional:
             self.layers = [layer(width, H, self.levels, bidirectional=bidirectional)]
         else:
             widths = [width] + [2 * H] * (self.levels - 1)
             self.layers = [layer(width, H) for width in widths for _ in range(2)]
-        self.modules = [*self.layers, *([] if one_hot else [self.embedding])]
 
     def inputs(self, ids: Any) -> Any:
         """Return what the first layer reads: ids (T, B) -> (T, B, D)."""
-        if self.embedding is not None:
-            return self.embedding(ids)
         return self.torch.nn.functional.one_hot(ids, self.symbols).float()
 
     def run(self, x: Any, sequences: Padded, states: Any = None) -> tuple[Any, list[Any]]:
