@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from charnn.config.tasks import TASKS
 from charnn.errors import ConfigError
 from charnn.options import Section, option, options_of
 from charnn.registry import CELLS
@@ -80,11 +81,14 @@ class WalkthroughConfig(Section):
 class GradcheckConfig(Section):
     """What `charnn gradcheck` checks."""
 
+    task: str = option("lm", "Whose models are checked.", choices=(*TASKS, "all"))
     cell: str | None = option(None, "Check one cell only (none: all).", choices=CELLS)
     layers: int | None = option(
         None, "Number of recurrent layers (none: one, then two).", minimum=1, maximum=8
     )
-    hidden_size: int = option(4, "Hidden units.", minimum=1, maximum=1024)
+    hidden_size: int | None = option(
+        None, "Hidden units (none: 4 with --task lm, 3 with others).", minimum=1, maximum=1024
+    )
     seq_length: int = option(3, "Time steps.", minimum=1, maximum=256)
     seed: int = option(
         1, "Seed of weights, symbols, states and masks.", minimum=0, maximum=2**63 - 1
