@@ -17,7 +17,8 @@ from charnn.config.commands import (
 )
 from charnn.config.configuration import Config, check_names, current_names
 from charnn.config.files import LARGEST_YAML, from_yaml, read_yaml, to_yaml
-from charnn.config.sections import DEFAULT_STEPS, DataConfig, ModelConfig, TrainingConfig
+from charnn.config.model import ModelConfig
+from charnn.config.sections import DEFAULT_STEPS, DataConfig, TrainingConfig
 from charnn.config.tasks import TASKS, RecordsConfig, TaskConfig
 
 __all__ = [

@@ -7,73 +7,9 @@ from dataclasses import dataclass
 from charnn.config.tasks import FED_BACK, LM, WHOLE
 from charnn.errors import ConfigError
 from charnn.options import Section, option, shown
-from charnn.registry import CELLS, OPTIMIZERS, SCHEDULES
+from charnn.registry import OPTIMIZERS, SCHEDULES
 
 DEFAULT_STEPS = 6_000
-
-
-@dataclass(frozen=True)
-class ModelConfig(Section):
-    """The network."""
-
-    cell: str = option("lstm", "Recurrent cell.", choices=CELLS)
-    hidden_size: int = option(256, "Hidden units in each layer.", minimum=1, maximum=65_536)
-    num_layers: int = option(1, "Number of recurrent layers.", minimum=1, maximum=64)
-    dropout: float = option(
-        0.1,
-        "Share of units dropped in training, between layers and before the output.",
-        minimum=0,
-        below=1,
-    )
-    gru_reset: str = option(
-        "before",
-        "GRU: reset gate applied before (Cho et al.) or after (cuDNN) the recurrent product.",
-        choices=("before", "after"),
-    )
-    embedding_size: int | None = option(
-        None,
-        "Width of a learned embedding (none: one-hot input).",
-        minimum=1,
-        maximum=65_536,
-    )
-    recurrent_init: str = option(
-        "orthogonal", "How the recurrent weights are initialised.", choices=("orthogonal", "glorot")
-    )
-    forget_bias: float = option(1.0, "LSTM: initial bias of the forget gate.")
-    bidirectional: bool = option(
-        False,
-        "Read each sequence in both directions (transduce: the encoder's layers).",
-        tasks=WHOLE,
-        because="a network that reads backwards sees the future that it should predict",
-    )
-    attention: str | None = option(
-        None,
-        "Score by which the decoder chooses the encoder's states to look at (none: no attention).",
-        choices=("dot", "general", "additive"),
-        tasks=("transduce",),
-        by_task={"transduce": "general"},
-    )
-    tie_weights: bool = option(
-        False,
-        "Let the output use the input's embedding; --embedding-size must be --hidden-size.",
-        tasks=FED_BACK,
-        because="its outputs are not among its inputs",
-    )
-    recurrent_dropout: float = option(
-        0.0, "Share of units dropped inside the recurrence, in training.", minimum=0, below=1
-    )
-    recurrent_dropout_kind: str = option(
-        "state",
-        "state: the state before a step, one mask a window (Gal and Ghahramani); update: what a "
-        "step adds to the state (Semeniuta et al.).",
-        choices=("state", "update"),
-    )
-    weight_drop: float = option(
-        0.0,
-        "Share of the recurrent weights dropped in each update (Merity et al.).",
-        minimum=0,
-        below=1,
-    )
 
 
 @dataclass(frozen=True)

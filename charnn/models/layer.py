@@ -61,7 +61,9 @@ class Layer:
         a, backward_input = self._project(
             self._in_order(x, lengths), parameters, weights, buffers, scratch
         )
-        recurrent, masks, wrap = weights, None, unwrapped
+        recurrent: Arrays = weights
+        masks = None
+        wrap: Wrap = unwrapped
         if random is not None:
             recurrent, masks, wrap = self._dropped(weights, a, random, buffers)
         h, final, backward_unroll = unroll(
@@ -82,7 +84,8 @@ class Layer:
         self, weights: Arrays, a: Array, random: np.random.Generator, buffers: Buffers
     ) -> tuple[Arrays, RecurrentMasks | None, Wrap]:
         """Return a window's weights, its masks, and what gradients go through: see `nn`."""
-        masks, wrap = None, unwrapped
+        masks: RecurrentMasks | None = None
+        wrap: Wrap = unwrapped
         if self.dropout is not None:
             T, _, B, H = a.shape
             masks = self.dropout.masks(random, T, B, H, a.dtype, buffers)

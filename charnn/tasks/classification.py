@@ -32,3 +32,8 @@ class Classification(ExamplesTask):
         right = log_y.argmax(axis=1) == classes
         nats = -log_y[np.arange(B), classes].sum(dtype=np.float64)
         return Score(float(nats), B, int(right.sum()), B)
+
+    def answers(self, model: Classifier, batch: Batch, vocabulary: PairVocabulary) -> list[str]:
+        """Return the likeliest class of each source."""
+        log_y = model.log_probabilities(batch.inputs, batch.ends, Buffers())
+        return vocabulary.target.decode(log_y.argmax(axis=1))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from charnn.arrays import Arrays
 from charnn.config import Config
 from charnn.models.adoption import adopt_weights
@@ -13,18 +15,20 @@ from charnn.models.score import Score
 from charnn.nn.blas import single_thread
 from charnn.tasks.task import Task
 from charnn.text.batches import WHOLE, Batch, Share
-from charnn.text.buckets import Buckets, in_order
+from charnn.text.buckets import Buckets, batch_of, in_order
 from charnn.text.pairs import Examples, pairs_in
 from charnn.text.records import read_examples
 from charnn.text.source import ignore
 from charnn.text.symbols import PairVocabulary
 
+ILLUSTRATED = 6  # examples that are shown during training
 SIDE_BY_SIDE = 128  # examples that are scored at once
 
 
 class ExamplesTask(Task):
     """A task whose data are pairs of a source and a target."""
 
+    illustration_title = "from the validation part"
     ends: ClassVar[int] = 0  # symbols that are scored behind each target
 
     def sizes(self, vocabulary: PairVocabulary) -> Sizes:
@@ -93,6 +97,25 @@ class ExamplesTask(Task):
             for batch in batches(arrays, part, share):
                 total += self.score(model, batch)
         return total
+
+    def illustration(self, model: Any, dataset: Examples, config: Config) -> str:
+        """Return some examples of the validation part, or of training, with what a model says."""
+        pairs = dataset.val if dataset.has("val") else dataset.train
+        rows = np.linspace(0, len(pairs) - 1, min(ILLUSTRATED, len(pairs))).astype(np.intp)
+        vocabulary, batch = dataset.vocabulary, batch_of(pairs, rows)
+        with single_thread():
+            answers = self.answers(model, batch, vocabulary)
+        lines = []
+        for b, answer in enumerate(answers):
+            source = vocabulary.source_text(pairs.sources[rows[b]])
+            right = vocabulary.target_text(pairs.targets[rows[b]])
+            mark = "" if answer == right else f"   (right: {right})"
+            lines.append(f"{source} -> {answer}{mark}")
+        return "\n".join(lines)
+
+    def answers(self, model: Any, batch: Batch, vocabulary: PairVocabulary) -> list[str]:
+        """Return what a model says to the sources of a batch, as it is written."""
+        raise NotImplementedError
 
     def score(self, model: Any, batch: Batch) -> Score:
         """Return a model's score on a batch."""

@@ -43,3 +43,8 @@ class Tagging(ExamplesTask):
             int(wrong.any(axis=0).sum()),
             B,
         )
+
+    def answers(self, model: Tagger, batch: Batch, vocabulary: PairVocabulary) -> list[str]:
+        """Return the likeliest tags of each source."""
+        tags = model.log_probabilities(batch.inputs, batch.ends, Buffers()).argmax(axis=2)
+        return [vocabulary.target_text(tags[:end, b]) for b, end in enumerate(batch.ends)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from charnn.generation.decoding import decode
 from charnn.generation.edits import edit_distance
+from charnn.generation.feedback import targets_fed_back
 from charnn.models.score import Score
+from charnn.models.stack import LayerStates
 from charnn.models.transducer import Transducer
 from charnn.nn.buffers import Buffers
 from charnn.tasks.examples_task import ExamplesTask
@@ -37,3 +41,20 @@ class Transduction(ExamplesTask):
             right += best.ids == target
             edits += edit_distance(best.ids, target)
         return Score(mean * scored, scored, right, len(lengths), edits, int(lengths.sum()))
+
+    def fed_back(
+        self,
+        model: Transducer,
+        batch: Batch,
+        states: LayerStates,
+        share: float,
+        random: np.random.Generator,
+    ) -> Batch:
+        """Return pairs of whose targets only a share is read: see `Task.fed_back`."""
+        return targets_fed_back(model, batch, share, random)
+
+    def answers(self, model: Transducer, batch: Batch, vocabulary: PairVocabulary) -> list[str]:
+        """Return the greedy prediction for each source."""
+        unknown = vocabulary.target.unknown_id
+        found = decode(model, batch.inputs, batch.ends, unknown=unknown)
+        return [vocabulary.target_text(best.ids) for (best,) in found]

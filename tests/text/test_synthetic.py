@@ -142,6 +142,14 @@ def test_brackets(symbols: str) -> None:
     assert all(n["balanced"] == n["unbalanced"] for n in by_length.values())
 
 
+def test_brackets_that_only_their_kinds_spoil() -> None:
+    """Some strings would be balanced if all brackets were alike, so a counter is not enough."""
+    alike = str.maketrans("[]{}", "()()")
+    spoilt = [source for source, label in made("brackets") if label == "unbalanced"]
+    share = sum(reduces(source.translate(alike)) for source in spoilt) / len(spoilt)
+    assert 0.2 < share < 0.8
+
+
 @pytest.mark.parametrize(("symbols", "count"), [("()", 1 + 2 + 5), ("()[]", 2 + 8 + 40)])
 def test_all_balanced_strings(symbols: str, count: int) -> None:
     """As many as the Catalan numbers say, to the last one, and as many spoilt ones."""
