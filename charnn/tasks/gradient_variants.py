@@ -69,10 +69,12 @@ class Variant:
     options: Mapping[str, Any]
 
     def fits(self, cell: Cell) -> bool:
-        """Return whether a cell can have what the variant drops."""
-        if "recurrent_dropout" not in self.options:
-            return True
-        return self.options["recurrent_dropout_kind"] in cell.dropouts
+        """Return whether a cell has what the variant drops."""
+        if "weight_drop" in self.options:
+            return "W_hh" in cell.shapes(1, 1)
+        if "recurrent_dropout" in self.options:
+            return self.options["recurrent_dropout_kind"] in cell.dropouts
+        return True
 
     def check(
         self, cell: Mapping[str, Any], seq_length: int, seed: int, directional: bool = False
