@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from charnn.config import Config, ModelConfig, SamplingConfig
+from charnn.config import Config, SamplingConfig
 from charnn.errors import CorpusError
 from charnn.generation.sampling import sample as sample_bytes
 from charnn.models.evaluation import STREAMS

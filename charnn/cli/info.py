@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -71,7 +71,7 @@ def sizes_of(saved: Checkpoint) -> dict[str, object]:
         "task": saved.config.task.task,
         "source_size": vocabulary.source_size,
         "target_size": vocabulary.target_size,
-        "parts": [part._asdict() for part in parts_of(saved.model)],
+        "parts": [asdict(part) for part in parts_of(saved.model)],
     }
 
 
@@ -164,16 +164,17 @@ def show_facts(saved: Checkpoint) -> None:
     progress, corpus, task = saved.progress, saved.corpus, saved.task
     unit = task.unit(saved.vocabulary)
     parts = ", ".join(f"{name} {size:,}" for name, size in corpus.parts.items())
-    accuracy = ""
-    if progress.best_accuracy is not None:
-        accuracy = f", {task.accuracy} {100 * progress.best_accuracy:.2f} %,"
+    best = "not evaluated yet"
+    if progress.best_loss is not None:
+        best = loss_in_words(progress.best_loss, unit)
+        if progress.best_accuracy is not None:
+            best += f", {task.accuracy} {100 * progress.best_accuracy:.2f} %,"
+        best += f" at update {progress.best_update:,}"
     facts = {
         "trained on": f"{corpus.name} ({parts})",
         "fingerprint": f"{corpus.fingerprint} (SHA-256 of its ids)",
         "progress": f"{progress.update:,} updates in {duration(progress.seconds)}",
-        "best": "not evaluated yet"
-        if progress.best_loss is None
-        else f"{loss_in_words(progress.best_loss, unit)}{accuracy} at update {progress.best_update:,}",
+        "best": best,
         "resumable": "yes" if saved.resumable else "no (weights only)",
         "written by": ", ".join(f"{name} {version}" for name, version in saved.provenance.items()),
     }
@@ -181,7 +182,8 @@ def show_facts(saved: Checkpoint) -> None:
         show(f"{name:<12}{fact}")
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """A part of a model: the formula of its number of parameters, and what the letters stand for.
 
     H are a layer's units, K those of both directions, V the symbols that the part reads, D the
