@@ -187,7 +187,7 @@ def check_task(task: str, options: GradcheckConfig, quiet: bool) -> dict[str, Ta
     forms = list(cells(options.cell))
     models = list(variants(task, layers, options.hidden_size))
     with progress_bar(f"checking {task}", len(forms) * len(models), quiet) as advance:
-        for form, cell in forms:
+        for form, _, cell in forms:
             table = tables.setdefault(f"{TASKS[task].title}: {form}", {})
             for model in models:
                 if model.fits(form):

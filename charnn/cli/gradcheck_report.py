@@ -87,6 +87,7 @@ def print_errors(tables: dict[str, Table], tolerance: float) -> None:
     The tables' titles begin with what they have in common: `tagging: LSTM`.
     """
     from charnn.cli.console import show_table
+    from charnn.tasks.gradient_variants import cells
 
     worst: dict[str, dict[str, float]] = {}
     for title, table in tables.items():
@@ -95,9 +96,10 @@ def print_errors(tables: dict[str, Table], tolerance: float) -> None:
                 errors = worst.setdefault(variant, {})
                 errors[title] = max(errors.get(title, 0.0), comparison.error)
     common, _, _ = next(iter(tables)).partition(": ")
-    columns = [title.removeprefix(f"{common}: ") for title in tables]
+    names = {str(form): name for form, name, _ in cells()}
+    columns = [names[title.removeprefix(f"{common}: ")] for title in tables]
     rows = [
-        [variant, *(f"{errors[title]:.1e}" if title in errors else "" for title in tables)]
+        [variant, *(f"{errors[title]:.0e}" if title in errors else "" for title in tables)]
         for variant, errors in worst.items()
     ]
     wrong = [
@@ -105,5 +107,5 @@ def print_errors(tables: dict[str, Table], tolerance: float) -> None:
         for number, errors in enumerate(worst.values())
         if any(not error <= tolerance for error in errors.values())
     ]
-    headings = ["", *(column.replace(" ", "\n") for column in columns)]
+    headings = ["", *(column.replace("norm", "-norm").replace("-", "\n") for column in columns)]
     show_table(f"{common}: the largest error of any parameter", headings, rows, [""], wrong)

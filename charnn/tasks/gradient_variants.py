@@ -37,7 +37,7 @@ Choices = Mapping[str, Mapping[str, Any]]  # options by the words that say what 
 INPUTS: Choices = {"one-hot": {}, "embed": {"embedding_size": EMBEDDING_SIZE}}
 DIRECTIONS: Choices = {"": {}, "bi": {"bidirectional": True}}
 SCORES: Choices = {
-    "no attention": {"attention": None},
+    "none": {"attention": None},
     **{name: {"attention": name} for name in ATTENTIONS},
 }
 FORMS: dict[str, tuple[Choices, ...]] = {
@@ -90,19 +90,18 @@ def variants(
     """Yield the forms of a task's model.
 
     Every choice meets every other one. Where there are scores of attention to choose from, one-hot
-    input and embeddings take turns, so that each meets all that the score, the direction and the
-    number of layers can be alone, and in pairs.
+    input and embeddings take turns, so that each meets every score with every direction, and with
+    every number of layers.
     """
     hidden_size = hidden_size or HIDDEN_SIZE
     depths = {f"{number}L": {"num_layers": number} for number in layers}
-    forms = list(product(*(choices.items() for choices in (depths, *FORMS[task]))))
-    for number, form in enumerate(forms):
+    axes = [enumerate(choices.items()) for choices in (depths, *FORMS[task])]
+    for form in product(*axes):
         inputs = list(INPUTS.items())
         if SCORES in FORMS[task]:
-            turn = number + number // len(SCORES)
-            inputs = [inputs[turn % len(inputs)]]
+            inputs = [inputs[sum(place for place, _ in form) % len(inputs)]]
         for each in inputs:
-            yield variant(task, (each, *form), hidden_size)
+            yield variant(task, (each, *(choice for _, choice in form)), hidden_size)
     base = {"num_layers": min(layers), **BASES[task]}
     if task in TIED:
         tied = {**base, "embedding_size": hidden_size, "tie_weights": True}
@@ -121,11 +120,12 @@ def variant(
     return Variant(task, " ".join(filter(None, (word for word, _ in choices))), options)
 
 
-def cells(name: str | None = None) -> Iterator[tuple[Cell, dict[str, str]]]:
-    """Yield every form of every cell, or of one, with the options that choose it."""
+def cells(name: str | None = None) -> Iterator[tuple[Cell, str, dict[str, str]]]:
+    """Yield every form of every cell, or of one: the form, its short name, and its options."""
     for each in CELLS if name is None else [name]:
         for form_name, form in CELLS[each].forms().items():
-            yield form, {"cell": each, "gru_reset": form_name or "before"}
+            short = f"{each}-{form_name}" if form_name else each
+            yield form, short, {"cell": each, "gru_reset": form_name or "before"}
 
 
 def check_sequences(
