@@ -275,10 +275,10 @@ LAYER_FAULTS = [
         NORMED_GRU,
     ),
     Fault(
-        "layer norm, GRU: candidate's gradient with the gates' statistics",
+        "layer norm, GRU: the input's share passed back through the recurrent one's LN",
         "charnn.nn.layer_norm_gru",
-        "np.concatenate([backward_gates(d_out[RZ]), backward_candidate(d_out[N])])",
-        "np.concatenate([backward_gates(d_out[RZ]), d_out[N]])",
+        "backward_x_norm(da * gain_x)",
+        "backward_u_norm(da * gain_x)",
         "x",
         NORMED_GRU,
     ),
