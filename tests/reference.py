@@ -105,14 +105,14 @@ def layernorm_lstm(x: Array, previous: States, W: Weights) -> States:
 
 
 def layernorm_gru(x: Array, previous: States, W: Weights) -> States:
-    """Gates r, z, n: Ba et al., 2016, its supplement; n's shares are normalised by themselves."""
+    """Gates r, z, n: after Ba et al., 2016; the shares of all gates are normalised together."""
     (h_prev,) = previous
-    x_gates = normalised(np.stack([x @ W["W_xh"][0], x @ W["W_xh"][1]], axis=1))
-    h_gates = normalised(np.stack([h_prev @ W["W_hh"][0], h_prev @ W["W_hh"][1]], axis=1))
-    r = sigma(W["gain_x"][0] * x_gates[:, 0] + W["gain_h"][0] * h_gates[:, 0] + W["b"][0])
-    z = sigma(W["gain_x"][1] * x_gates[:, 1] + W["gain_h"][1] * h_gates[:, 1] + W["b"][1])
-    recurrent = W["gain_h"][2] * normalised(h_prev @ W["W_hh"][2]) + W["b_hn"]
-    n = np.tanh(W["gain_x"][2] * normalised(x @ W["W_xh"][2]) + W["b"][2] + r * recurrent)
+    x_share = normalised(np.stack([x @ W_x for W_x in W["W_xh"]], axis=1))
+    h_share = normalised(np.stack([h_prev @ W_h for W_h in W["W_hh"]], axis=1))
+    r = sigma(W["gain_x"][0] * x_share[:, 0] + W["gain_h"][0] * h_share[:, 0] + W["b"][0])
+    z = sigma(W["gain_x"][1] * x_share[:, 1] + W["gain_h"][1] * h_share[:, 1] + W["b"][1])
+    recurrent = W["gain_h"][2] * h_share[:, 2] + W["b_hn"]
+    n = np.tanh(W["gain_x"][2] * x_share[:, 2] + W["b"][2] + r * recurrent)
     return ((1 - z) * h_prev + z * n,)
 
 

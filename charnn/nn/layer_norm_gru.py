@@ -1,39 +1,41 @@
 """Gated recurrent unit with layer normalisation (Ba et al., 2016, in its supplement).
 
-The input's and the recurrent share of the pre-activations are normalised apart, those of both gates
-together and those of the candidate by themselves, each over all their units. The reset gate acts on
-the normalised product:
+The input's and the recurrent share of the pre-activations are normalised apart, each over all units
+of all gates, as in `charnn.nn.layer_norm_lstm`. The reset gate acts on the normalised product:
 
-    r, z = sigma(gain_x LN(x_t W_x{r,z}) + gain_h LN(h_{t-1} W_h{r,z}) + b_{r,z})
-    m = gain_h LN(h_{t-1} W_hn) + b_hn
-    n = tanh(gain_x LN(x_t W_xn) + b_n + r m)
+    v = gain_x LN(x_t W_xh) + b,    u = gain_h LN(h_{t-1} W_hh)
+    r, z = sigma(v_{r,z} + u_{r,z})
+    m = u_n + b_hn
+    n = tanh(v_n + r m)
     h_t = (1 - z) h_{t-1} + z n
 
-The paper gives each share a bias; those of r and z would only add up, so there is one. The gains
-start at 1. The gradient, with `da` that of the arguments of sigma and tanh, and dLN as in
-`charnn.nn.normalization`:
+The paper normalises the candidate's shares apart from those of the gates, and gives each share a
+bias; those of r and z would only add up, so there is one. The paper's gains start at 1; here the
+candidate's start at 0.8, which keeps the first outputs small. The gradient, with `da` that of the
+arguments of sigma and tanh, `du` that of u, and dLN as in `charnn.nn.normalization`:
 
     da_n     = dh_t z (1 - n^2)
     da_z     = dh_t (n - h_{t-1}) z (1 - z)
     da_r     = da_n m r (1 - r)
     dm       = da_n r
-    dh_{t-1} = dh_t (1 - z) + dLN(gain_h (da_r, da_z)) W_h{r,z}^T + dLN(gain_h dm) W_hn^T
+    du       = (da_r, da_z, dm)
+    dh_{t-1} = dh_t (1 - z) + sum over gates of dLN(gain_h du) W_hh^T
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
 from charnn.arrays import Array
 from charnn.nn.activations import sigmoid
 from charnn.nn.cell import Cell, Starts, StepBackward, StepWeights
-from charnn.nn.initializers import ones, zeros
-from charnn.nn.kernels.gru import RZ, N
+from charnn.nn.initializers import by_gate, zeros
+from charnn.nn.kernels.gru import RZ
 from charnn.nn.kernels.kernel import States
 from charnn.nn.normalization import BY_EXAMPLE, layer_norm
 from charnn.nn.parameters import Axis, ParameterSpec
+
+GAINS = (1.0, 1.0, 0.8)  # of r, z, n at the start
 
 
 class LayerNormGRU(Cell):
@@ -42,9 +44,10 @@ class LayerNormGRU(Cell):
     title = "GRU with layer normalisation"
     gates = ("r", "z", "n")
     equations = (
-        "r, z = sigma(gain_x LN(x_t W_x{r,z}) + gain_h LN(h_{t-1} W_h{r,z}) + b_{r,z})",
-        "m = gain_h LN(h_{t-1} W_hn) + b_hn",
-        "n = tanh(gain_x LN(x_t W_xn) + b_n + r m)",
+        "v = gain_x LN(x_t W_xh) + b,    u = gain_h LN(h_{t-1} W_hh)",
+        "r, z = sigma(v_{r,z} + u_{r,z})",
+        "m = u_n + b_hn",
+        "n = tanh(v_n + r m)",
         "h_t = (1 - z) h_{t-1} + z n",
     )
     candidate = "n"
@@ -58,8 +61,12 @@ class LayerNormGRU(Cell):
         return {
             "W_xh": specs["W_xh"],
             "W_hh": specs["W_hh"],
-            "gain_x": ParameterSpec((G, H), ones, "gain of the input's share", decays=False),
-            "gain_h": ParameterSpec((G, H), ones, "gain of the recurrent share", decays=False),
+            "gain_x": ParameterSpec(
+                (G, H), by_gate(GAINS), "gain of the input's share", decays=False
+            ),
+            "gain_h": ParameterSpec(
+                (G, H), by_gate(GAINS), "gain of the recurrent share", decays=False
+            ),
             "b": ParameterSpec((G, H), zeros, "bias", decays=False),
             "b_hn": ParameterSpec((H,), zeros, "bias inside the reset gate", decays=False),
         }
@@ -69,8 +76,8 @@ class LayerNormGRU(Cell):
         (h_prev,) = previous
         gain_x, gain_h, b = W["gain_x"][:, None], W["gain_h"][:, None], W["b"][:, None]
         u, backward_u = W.multiply(h_prev)
-        x_norm, backward_x_norm = gates_and_candidate(a)
-        u_norm, backward_u_norm = gates_and_candidate(u)
+        x_norm, backward_x_norm = layer_norm(a, BY_EXAMPLE)
+        u_norm, backward_u_norm = layer_norm(u, BY_EXAMPLE)
         x_share = gain_x * x_norm + b
         u_share = gain_h * u_norm
         r, z = sigmoid(x_share[RZ] + u_share[RZ])
@@ -95,14 +102,3 @@ class LayerNormGRU(Cell):
             return backward_x_norm(da * gain_x), (dh_prev,)
 
         return (h,), backward
-
-
-def gates_and_candidate(v: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """LN of both gates' shares together and of the candidate's: v (3, B, H) for r, z, n."""
-    gates, backward_gates = layer_norm(v[RZ], BY_EXAMPLE)
-    candidate, backward_candidate = layer_norm(v[N], BY_EXAMPLE)
-
-    def backward(d_out: Array) -> Array:
-        return np.concatenate([backward_gates(d_out[RZ]), backward_candidate(d_out[N])])
-
-    return np.concatenate([gates, candidate]), backward
