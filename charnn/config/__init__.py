@@ -9,8 +9,10 @@ sections: how text is prepared (`DataConfig`), the network (`ModelConfig`) and i
 from charnn.config.commands import (
     EvaluationConfig,
     GradcheckConfig,
+    PredictionConfig,
     SamplingConfig,
     WalkthroughConfig,
+    check_task,
 )
 from charnn.config.configuration import Config, check_names, current_names
 from charnn.config.files import LARGEST_YAML, from_yaml, read_yaml, to_yaml
@@ -31,12 +33,14 @@ __all__ = [
     "EvaluationConfig",
     "GradcheckConfig",
     "ModelConfig",
+    "PredictionConfig",
     "RecordsConfig",
     "SamplingConfig",
     "TaskConfig",
     "TrainingConfig",
     "WalkthroughConfig",
     "check_names",
+    "check_task",
     "current_names",
     "from_yaml",
     "read_yaml",
