@@ -71,8 +71,8 @@ def command(
     by its input with nothing behind it; an error on standard error says why, the other lines are
     answered, and the exit code is 2.
     """
-    from charnn.cli.attention_picture import END, PANELS, check_folder, write_picture
-    from charnn.cli.console import say, show_heat_map
+    from charnn.cli.attention_picture import PANELS, check_folder, write_picture
+    from charnn.cli.console import say
     from charnn.text.live_lines import live_lines
     from charnn.training.archive import load_checkpoint
 
@@ -80,45 +80,69 @@ def command(
     saved = load_checkpoint(Path(checkpoint))
     saved.task.check_use("predict")
     check_task(PredictionConfig, given(click.get_current_context(), values), saved.task.name)
-    if (attention or attention_svg) and saved.config.model.attention is None:
+    check_attention(saved, attention or attention_svg is not None)
+    if attention_svg is not None:
+        check_folder(Path(attention_svg))
+    several = options.top > 1 or options.n_best > 1
+    printer = Printer(saved, as_json, several, attention)
+    for group in live_lines(files or ("-",), options.encoding):
+        for line, found in answers(saved, group, options):
+            printer.show(line, found)
+        sys.stdout.flush()
+    if attention_svg is not None:
+        write_picture(Path(attention_svg), printer.first)
+        if printer.answered > PANELS and not quiet:
+            say(f"note: '{attention_svg}' has the first {PANELS} of {printer.answered:,} lines.")
+    if printer.unread:
+        raise CorpusError(
+            f"{printer.unread:,} line{'s' if printer.unread > 1 else ''} could not be read; the "
+            "errors above say why."
+        )
+
+
+def check_attention(saved: Checkpoint, wanted: bool) -> None:
+    """Raise ConfigError where attention is wanted of a model that has none."""
+    if wanted and saved.config.model.attention is None:
         raise ConfigError(
             "the model has no attention that could be shown; train one that has, with --task "
             "transduce and --attention."
         )
-    if attention_svg is not None:
-        check_folder(Path(attention_svg))
-    unread = answered = 0
-    pictured: list[Prediction] = []
-    several = options.top > 1 or options.n_best > 1
-    for group in live_lines(files or ("-",), options.encoding):
-        for line, found in answers(saved, group, options):
-            if isinstance(found, CorpusError):
-                say(f"Error: {line.error(found)}")
-                unread += 1
-                found = None
-            columns = input_of(line, saved)
-            if as_json:
-                write_json(columns, found, several, attention)
-            else:
-                write_columns(columns, found, several)
-            if found is not None:
-                answered += 1
-                if attention_svg is not None and len(pictured) < PANELS:
-                    pictured.append(found)
-                if attention and not as_json:
-                    sys.stdout.flush()
-                    best = found.best
-                    rows = [*best.symbols, END]
-                    show_heat_map(rows, found.source, best.attention, legend=answered == 1)
-        sys.stdout.flush()
-    if attention_svg is not None:
-        write_picture(Path(attention_svg), pictured)
-        if answered > PANELS and not quiet:
-            say(f"note: '{attention_svg}' has the first {PANELS} of {answered:,} predictions.")
-    if unread:
-        raise CorpusError(
-            f"{unread:,} {'lines' if unread > 1 else 'line'} could not be read; see above."
-        )
+
+
+class Printer:
+    """Writes the answers to lines on standard output, and counts them."""
+
+    def __init__(self, saved: Checkpoint, as_json: bool, several: bool, attention: bool) -> None:
+        """Say what is written: JSON or columns, several answers with ranks, attention."""
+        self._saved = saved
+        self._as_json, self._several, self._attention = as_json, several, attention
+        self.answered = self.unread = 0
+        self.first: list[Prediction] = []  # for a picture
+
+    def show(self, line: LiveLine, found: Prediction | CorpusError | None) -> None:
+        """Write the answers to a line, nothing for a blank one, or say what is wrong with it."""
+        from charnn.cli.attention_picture import END, PANELS
+        from charnn.cli.console import say, show_heat_map
+
+        columns = input_of(line, self._saved)
+        if isinstance(found, CorpusError):
+            sys.stdout.flush()
+            say(f"Error: {line.error(found)}")
+            self.unread += 1
+            found = None
+        if self._as_json:
+            write_json(columns, found, self._several, self._attention)
+        else:
+            write_columns(columns, found, self._several)
+        if found is None:
+            return
+        self.answered += 1
+        if len(self.first) < PANELS:
+            self.first.append(found)
+        if self._attention and not self._as_json:
+            sys.stdout.flush()
+            rows = [*found.best.symbols, END]
+            show_heat_map(rows, found.source, found.best.attention, legend=self.answered == 1)
 
 
 def answers(

@@ -7,7 +7,6 @@ from typing import Any
 
 from charnn.arrays import Arrays
 from charnn.config import Config, EvaluationConfig, SamplingConfig
-from charnn.errors import ConfigError
 from charnn.generation.sampling import sample, stream
 from charnn.models.adoption import adopt_weights
 from charnn.models.evaluation import evaluate
@@ -201,14 +200,12 @@ class LanguageModelling(Task):
             yield start
             yield from stream(model, vocabulary, options)
         else:
-            check_end(options)
             yield SEPARATOR.join(start + text for text in sample(model, vocabulary, options))
 
     def samples(
         self, model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
     ) -> Iterator[dict[str, Any]]:
         """Yield complete samples: see `Task.samples`."""
-        check_end(options)
         for number, text in enumerate(sample(model, vocabulary, options)):
             yield {
                 "sample": number,
@@ -216,12 +213,6 @@ class LanguageModelling(Task):
                 "prime": options.prime,
                 "text": text.decode("utf-8", "replace"),
             }
-
-
-def check_end(options: SamplingConfig) -> None:
-    """Raise ConfigError for samples without an end, where they are shown when they are complete."""
-    if options.length is None:
-        raise ConfigError("len is none, but --num and --json need samples that end; give --len N.")
 
 
 def union(first: Vocabulary, second: Vocabulary) -> Vocabulary:

@@ -113,7 +113,7 @@ def test_the_group_lists_all_commands() -> None:
     assert listed == list(COMMANDS)
     assert set(listed) == {
         *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch"),
-        *("bench", "cache"),
+        *("bench", "cache", "predict"),
     }
 
 
