@@ -8,9 +8,11 @@ likeliest symbol at every step. Hypotheses of different lengths are ranked by (W
 
 where n counts the symbols, the end included, and a is the length penalty; a = 0 ranks by log p. A
 target that has reached its greatest length has to end: only the end may follow, with the
-probability that it has. So log p is always that of a whole target, and what is found for a source
-does not depend on the sources beside it: the beam of one whose best targets are decided stays as it
-is while the others go on.
+probability that it has. So log p is always that of a whole target.
+
+Sources side by side do not change each other's targets. One whose n best are decided may go on for
+the others' sake: what still goes on is no likelier than those n (its bound divides by the greatest
+length), so they keep their places.
 """
 
 from __future__ import annotations
@@ -85,7 +87,6 @@ class Beam:
         self.log_p[:, 0] = 0  # at first there is one hypothesis, the empty one
         self.lengths = np.zeros((B, width), np.intp)  # with the end
         self.ended = np.zeros((B, width), bool)
-        self.decided = np.zeros(B, bool)
         self._steps: list[tuple[Array, Array, Array | None]] = []
 
     def extend(self, log_y: Array, alpha: Array | None) -> tuple[Array, Array]:
@@ -101,22 +102,19 @@ class Beam:
         best = np.argpartition(-candidates, k - 1, axis=1)[:, :k]
         order = np.argsort(-np.take_along_axis(candidates, best, 1), axis=1, kind="stable")
         best = np.take_along_axis(best, order, 1)
-        best[self.decided] = np.arange(k) * V + self._end  # which adds nothing to what has ended
         parents, symbols = np.divmod(best, V)
-        going = ~self.decided
-        self.log_p[going] = np.take_along_axis(candidates, best, 1)[going]
+        self.log_p = np.take_along_axis(candidates, best, 1)
         ended = np.take_along_axis(self.ended, parents, 1)
-        self.lengths[going] = (np.take_along_axis(self.lengths, parents, 1) + ~ended)[going]
-        self.ended[going] = (ended | (symbols == self._end))[going]
+        self.lengths = np.take_along_axis(self.lengths, parents, 1) + ~ended
+        self.ended = ended | (symbols == self._end)
         self._steps.append((symbols, parents, alpha))
         return symbols, (np.arange(B)[:, None] * k + parents).reshape(-1)
 
-    def decide(self, n_best: int, penalty: float) -> bool:
+    def decided(self, n_best: int, penalty: float) -> bool:
         """Return whether no hypothesis that goes on can become one of any source's n best."""
         ended = np.sort(self.scores(penalty), axis=1)[:, -n_best]
         going = np.where(self.ended, -np.inf, self.log_p).max(axis=1)
-        self.decided |= ended >= going / normalizer(self._longest + 1, penalty)
-        return bool(self.decided.all())
+        return bool((ended >= going / normalizer(self._longest + 1, penalty)).all())
 
     def scores(self, penalty: float) -> Array:
         """Return log p, normalised by length, of the targets that have ended, -inf of others."""
@@ -185,7 +183,7 @@ def decode(
                 log_y[..., unknown] = -np.inf
             weights = None if alpha is None else alpha.reshape(B, beam, S)
             added, parents = hypotheses.extend(log_y, weights)
-            if hypotheses.decide(n_best, length_penalty):
+            if hypotheses.decided(n_best, length_penalty):
                 break
             stepper.take(parents)
             symbols = added.reshape(-1)

@@ -9,7 +9,7 @@ import pytest
 
 from charnn.arrays import Array
 from charnn.config import ModelConfig
-from charnn.generation.decoding import Hypothesis, decode, normalizer
+from charnn.generation.decoding import Hypothesis, decode
 from charnn.models.model import Sizes
 from charnn.models.transducer import Transducer, within
 from charnn.nn.buffers import Buffers
@@ -75,14 +75,17 @@ def greedy(model: Transducer, source: Array, longest: int) -> list[int]:
     return prefix[1:]
 
 
-def ranked(model: Transducer, source: Array, penalty: float) -> list[tuple[float, list[int]]]:
-    """Return all targets of at most `LONGEST` symbols by their score, from the best."""
+def all_targets(model: Transducer, source: Array) -> list[tuple[float, list[int]]]:
+    """Return all targets of at most `LONGEST` symbols of a source, each with log p."""
     targets = [list(ids) for n in range(LONGEST + 1) for ids in product(range(V), repeat=n)]
-    scores = (
-        log_p / float(normalizer(len(target) + 1, penalty))
-        for log_p, target in zip(log_probabilities(model, source, targets), targets, strict=True)
+    return list(zip(log_probabilities(model, source, targets), targets, strict=True))
+
+
+def ranked(targets: list[tuple[float, list[int]]], penalty: float) -> list[tuple[float, list[int]]]:
+    """Return targets with their scores, from the best."""
+    return sorted(
+        ((p / ((6 + len(target)) / 6) ** penalty, target) for p, target in targets), reverse=True
     )
-    return sorted(zip(scores, targets, strict=True), reverse=True)
 
 
 def same(ours: list[Hypothesis], theirs: list[Hypothesis], steps: int) -> None:
@@ -112,31 +115,33 @@ def test_a_beam_of_one_is_greedy(kind: str) -> None:
     assert len({tuple(target) for target in expected}) > 1
 
 
-@pytest.mark.parametrize("penalty", [0.0, 0.6, 2.0])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_wide_beam_is_an_exhaustive_search(kind: str, penalty: float) -> None:
+def test_a_wide_beam_is_an_exhaustive_search(kind: str) -> None:
     """All forty targets of three symbols at most come out, ranked by their score."""
     model, ids = transducer(kind), sources()
-    every = decode(
-        model, ids, LENGTHS, beam=90, n_best=40, max_length=LONGEST, length_penalty=penalty
-    )
-    for b, found in enumerate(every):
-        expected = ranked(model, alone(ids, b)[0], penalty)
-        assert len(expected) == len(found) == 40
-        np.testing.assert_allclose(
-            [each.score for each in found], [score for score, _ in expected], rtol=1e-11
-        )
-        assert [each.ids for each in found] == [target for _, target in expected]
+    every = [all_targets(model, alone(ids, b)[0]) for b in range(len(LENGTHS))]
+    for penalty in (0.0, 0.6, 2.0):
+        options = {"n_best": 40, "max_length": LONGEST, "length_penalty": penalty}
+        for targets, found in zip(
+            every, decode(model, ids, LENGTHS, beam=90, **options), strict=True
+        ):
+            expected = ranked(targets, penalty)
+            assert len(expected) == 40
+            assert [each.ids for each in found] == [target for _, target in expected]
+            scores = [score for score, _ in expected]
+            np.testing.assert_allclose([each.score for each in found], scores, rtol=1e-11)
 
 
-@pytest.mark.parametrize("penalty", [0.0, 0.6])
-def test_the_best_of_a_wide_beam_is_found_early(penalty: float) -> None:
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_what_is_decided_early_is_the_best(seed: int) -> None:
     """What is decided before the last step is what an exhaustive search finds."""
-    for seed in range(1, 6):
-        model, ids = transducer(seed=seed), sources(seed)
-        options = {"beam": 90, "n_best": 2, "length_penalty": penalty, "max_length": LONGEST}
-        for b, found in enumerate(decode(model, ids, LENGTHS, **options)):
-            expected = ranked(model, alone(ids, b)[0], penalty)[:2]
+    model, ids = transducer(seed=seed), sources(seed)
+    for b in range(len(LENGTHS)):
+        targets = all_targets(model, alone(ids, b)[0])
+        for n_best, penalty in product((1, 2), (0.0, 0.6, 3.0)):
+            options = {"n_best": n_best, "length_penalty": penalty, "max_length": LONGEST}
+            (found,) = decode(model, *alone(ids, b), beam=90, **options)
+            expected = ranked(targets, penalty)[:n_best]
             assert [each.ids for each in found] == [target for _, target in expected]
 
 
