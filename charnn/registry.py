@@ -41,6 +41,8 @@ CELLS = Registry(
         "mingru": "charnn.nn.min_gru:MinGRU",
         "peephole-lstm": "charnn.nn.peephole_lstm:PeepholeLSTM",
         "layernorm-lstm": "charnn.nn.layer_norm_lstm:LayerNormLSTM",
+        "layernorm-gru": "charnn.nn.layer_norm_gru:LayerNormGRU",
+        "layernorm-rnn": "charnn.nn.layer_norm_rnn:LayerNormRNN",
     }
 )
 

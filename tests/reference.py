@@ -104,6 +104,25 @@ def layernorm_lstm(x: Array, previous: States, W: Weights) -> States:
     return o * np.tanh(W["gain_c"] * normalised(c) + W["b_c"]), c
 
 
+def layernorm_gru(x: Array, previous: States, W: Weights) -> States:
+    """Gates r, z, n: after Ba et al., 2016; the shares of all gates are normalised together."""
+    (h_prev,) = previous
+    x_share = normalised(np.stack([x @ W_x for W_x in W["W_xh"]], axis=1))
+    h_share = normalised(np.stack([h_prev @ W_h for W_h in W["W_hh"]], axis=1))
+    r = sigma(W["gain_x"][0] * x_share[:, 0] + W["gain_h"][0] * h_share[:, 0] + W["b"][0])
+    z = sigma(W["gain_x"][1] * x_share[:, 1] + W["gain_h"][1] * h_share[:, 1] + W["b"][1])
+    recurrent = W["gain_h"][2] * h_share[:, 2] + W["b_hn"]
+    n = np.tanh(W["gain_x"][2] * x_share[:, 2] + W["b"][2] + r * recurrent)
+    return ((1 - z) * h_prev + z * n,)
+
+
+def layernorm_rnn(x: Array, previous: States, W: Weights) -> States:
+    """Ba et al., 2016, equation 4: the sum of both shares is normalised."""
+    (h_prev,) = previous
+    a = normalised(x @ W["W_xh"][0] + h_prev @ W["W_hh"][0])
+    return (np.tanh(W["gain"][0] * a + W["b"][0]),)
+
+
 class Reference(NamedTuple):
     """A cell's equations and its number of parameters for D inputs and H hidden units."""
 
@@ -121,6 +140,8 @@ REFERENCES: dict[tuple[str, str], Reference] = {  # by the cell's name and form
     ("layernorm-lstm", ""): Reference(
         layernorm_lstm, lambda D, H: 4 * (H * H + H * D + 3 * H) + 2 * H
     ),
+    ("layernorm-gru", ""): Reference(layernorm_gru, lambda D, H: 3 * (H * H + H * D + 3 * H) + H),
+    ("layernorm-rnn", ""): Reference(layernorm_rnn, lambda D, H: H * H + H * D + 2 * H),
 }
 
 

@@ -26,6 +26,7 @@ def command(ctx: click.Context, /, quiet: bool, as_json: bool, **_: Any) -> None
     \b
     charnn config
     charnn config --config configs/tinyshakespeare.yaml --cell gru
+    charnn config --task transduce
     charnn config --hidden-size 512 > my.yaml
 
     Precedence: flag, environment variable (such as CHARNN_HIDDEN_SIZE=512), configuration file,
@@ -34,7 +35,7 @@ def command(ctx: click.Context, /, quiet: bool, as_json: bool, **_: Any) -> None
     from charnn.cli.console import show_json
 
     chosen = given_values(ctx)
-    values = Config.from_values(chosen).values()
+    values = Config.from_values(chosen).own_values()
     sources = {name: source_of(ctx, name) if name in chosen else "default" for name in values}
     if as_json:
         show_json({name: {"value": values[name], "source": sources[name]} for name in values})

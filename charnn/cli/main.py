@@ -24,6 +24,7 @@ COMMANDS = {
     "gradcheck": "Check every gradient against central differences.",
     "config": "Show the effective configuration.",
     "fetch": "Download a corpus.",
+    "make": "Make a data set for a sequence task.",
     "bench": "Measure the speed of this machine, and of charnn on it.",
     "cache": "Show or clear the encoded texts kept on disk.",
 }

@@ -151,12 +151,12 @@ class PlainReporter(Reporter):
         lines = [f"{name:<12}{fact}" for name, fact in facts.items()]
         if trainer.folder is not None:
             lines.append(f"run         {trainer.folder.path}")
+        values = trainer.config.own_values()
         for name, section in Config.sections().items():
-            values = trainer.config.values()
             options = " ".join(
                 f"{option}={'none' if values[option] is None else values[option]}"
-                for option, declared in options_of(section).items()
-                if declared.serves(self.task.name)
+                for option in options_of(section)
+                if option in values
             )
             if not options:
                 continue

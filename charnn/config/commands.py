@@ -11,6 +11,16 @@ from charnn.registry import CELLS
 
 TRANSDUCE = ("transduce",)
 
+# What `charnn make` makes, each with the task that it is for and the options that it alone reads.
+MADE = {
+    "addition": ("transduce", ("digits", "reverse")),
+    "copy": ("transduce", ("min_length", "max_length", "symbols")),
+    "reverse": ("transduce", ("min_length", "max_length", "symbols")),
+    "memorise": ("tag", ("min_length", "max_length", "symbols", "lag")),
+    "first-plus-last": ("classify", ("min_length", "max_length", "symbols")),
+    "brackets": ("classify", ("min_length", "max_length", "symbols")),
+}
+
 
 @dataclass(frozen=True)
 class SamplingConfig(Section):
@@ -176,6 +186,54 @@ class GradcheckConfig(Section):
     directional: bool = option(
         False, "Check random directions instead of every coordinate (for large models)."
     )
+
+
+@dataclass(frozen=True)
+class MakeConfig(Section):
+    """A data set that is made by a rule."""
+
+    kind: str = option("addition", "What to make.", choices=MADE)
+    examples: int = option(1000, "Number of lines, all different.", minimum=1, maximum=10_000_000)
+    seed: int = option(1, "Same seed, same lines.", minimum=0, maximum=2**63 - 1)
+    digits: int | None = option(
+        None, "addition: most digits of each number (none: 3).", minimum=1, maximum=100
+    )
+    reverse: bool = option(
+        False, "addition: write each sum backwards, so that it begins with the last digits."
+    )
+    min_length: int | None = option(
+        None,
+        "All but addition: symbols in the shortest line (none: 1; memorise: the lag and 10; "
+        "first-plus-last: 5; brackets: 2).",
+        minimum=1,
+        maximum=1000,
+    )
+    max_length: int | None = option(
+        None,
+        "All but addition: symbols in the longest line (none: 10; memorise: the lag and 20; "
+        "first-plus-last: 5; brackets: 20).",
+        minimum=1,
+        maximum=1000,
+    )
+    symbols: str | None = option(
+        None,
+        "All but addition: characters to choose from, for brackets in pairs, for first-plus-last "
+        "from the lowest number to the highest (none: a to j; a to i for -4 to 4; or ()[]{}).",
+    )
+    lag: int | None = option(
+        None, "memorise: steps back to the symbol to repeat (none: 1).", minimum=1, maximum=900
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value, and refuse the options of other kinds. Raises ConfigError."""
+        super().__post_init__()
+        for name in options_of(MakeConfig):
+            kinds = [kind for kind, (_, names) in MADE.items() if name in names]
+            if kinds and self.kind not in kinds and getattr(self, name) not in {None, False}:
+                raise ConfigError(
+                    f"--{name.replace('_', '-')} is for {', '.join(kinds)}; leave it out for "
+                    f"{self.kind}."
+                )
 
 
 def check_task(section: type[Section], names: Iterable[str], task: str) -> None:

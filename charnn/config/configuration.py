@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from charnn.config.sections import (
-    DataConfig,
-    ModelConfig,
-    RecordsConfig,
-    TaskConfig,
-    TrainingConfig,
-)
+from charnn.config.model import ModelConfig
+from charnn.config.sections import DataConfig, TrainingConfig
+from charnn.config.tasks import RecordsConfig, TaskConfig
 from charnn.errors import ConfigError
 from charnn.options import Option, Section, Value, options_of, shown, suggestion
 
@@ -88,6 +84,11 @@ class Config:
             for field_name in self.sections()
             for name, value in dataclasses.asdict(getattr(self, field_name)).items()
         }
+
+    def own_values(self) -> dict[str, Value]:
+        """Return the values of the options that the task has: what a person may want to read."""
+        options, task = self.options(), self.task.task
+        return {name: value for name, value in self.values().items() if options[name].serves(task)}
 
     def replace(self, **changes: Value) -> Config:
         """Return a copy with some options changed."""

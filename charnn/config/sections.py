@@ -4,92 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from charnn.config.tasks import FED_BACK, LM, WHOLE
 from charnn.errors import ConfigError
 from charnn.options import Section, option, shown
-from charnn.registry import CELLS, OPTIMIZERS, SCHEDULES
+from charnn.registry import OPTIMIZERS, SCHEDULES
 
 DEFAULT_STEPS = 6_000
-LM = ("lm",)
-RECORDS = ("classify", "tag", "transduce", "generate")  # tasks whose examples are lines of a file
-WHOLE = ("classify", "tag", "transduce")  # tasks that see a whole sequence before they answer
-TASKS = (*LM, *RECORDS)
-FED_BACK = ("lm", "transduce", "generate")  # tasks that read their own output
-
-
-@dataclass(frozen=True)
-class TaskConfig(Section):
-    """What is learned."""
-
-    task: str = option(
-        "lm",
-        "lm: the next character of a text; classify: a class for each line; tag: a tag for each "
-        "character; transduce: one sequence into another; generate: lines of a given class.",
-        choices=TASKS,
-    )
-
-
-@dataclass(frozen=True)
-class ModelConfig(Section):
-    """The network."""
-
-    cell: str = option("lstm", "Recurrent cell.", choices=CELLS)
-    hidden_size: int = option(256, "Hidden units in each layer.", minimum=1, maximum=65_536)
-    num_layers: int = option(1, "Number of recurrent layers.", minimum=1, maximum=64)
-    dropout: float = option(
-        0.1,
-        "Share of units dropped in training, between layers and before the output.",
-        minimum=0,
-        below=1,
-    )
-    gru_reset: str = option(
-        "before",
-        "GRU: reset gate applied before (Cho et al.) or after (cuDNN) the recurrent product.",
-        choices=("before", "after"),
-    )
-    embedding_size: int | None = option(
-        None,
-        "Width of a learned embedding (none: one-hot input).",
-        minimum=1,
-        maximum=65_536,
-    )
-    recurrent_init: str = option(
-        "orthogonal", "How the recurrent weights are initialised.", choices=("orthogonal", "glorot")
-    )
-    forget_bias: float = option(1.0, "LSTM: initial bias of the forget gate.")
-    bidirectional: bool = option(
-        False,
-        "Read each sequence in both directions (transduce: the encoder's layers).",
-        tasks=WHOLE,
-        because="a network that reads backwards sees the future that it should predict",
-    )
-    attention: str | None = option(
-        None,
-        "Score by which the decoder chooses the encoder's states to look at (none: no attention).",
-        choices=("dot", "general", "additive"),
-        tasks=("transduce",),
-        by_task={"transduce": "general"},
-    )
-    tie_weights: bool = option(
-        False,
-        "Let the output use the input's embedding; --embedding-size must be --hidden-size.",
-        tasks=FED_BACK,
-        because="its outputs are not among its inputs",
-    )
-    recurrent_dropout: float = option(
-        0.0, "Share of units dropped inside the recurrence, in training.", minimum=0, below=1
-    )
-    recurrent_dropout_kind: str = option(
-        "state",
-        "state: the state before a step, one mask a window (Gal and Ghahramani); update: what a "
-        "step adds to the state (Semeniuta et al.).",
-        choices=("state", "update"),
-    )
-    weight_drop: float = option(
-        0.0,
-        "Share of the recurrent weights dropped in each update (Merity et al.).",
-        minimum=0,
-        below=1,
-    )
 
 
 @dataclass(frozen=True)
@@ -299,69 +219,3 @@ class TrainingConfig(Section):
                 f"shards is {self.shards}, but batch_size is {self.batch_size}; each shard "
                 "needs a stream, so lower shards."
             )
-
-
-@dataclass(frozen=True)
-class RecordsConfig(Section):
-    """How files of examples are read, for all tasks but the language model's."""
-
-    format: str = option(
-        "auto",
-        "tsv: columns; fasttext: __label__x before the text; classes: a file for each class; "
-        "conll: a token and its tag on a line, a blank line after each sequence.",
-        choices=("auto", "tsv", "fasttext", "classes", "conll"),
-        tasks=RECORDS,
-    )
-    source_col: int = option(
-        1, "Column of the source (tsv, conll).", minimum=1, maximum=1_000, tasks=RECORDS
-    )
-    target_col: int = option(
-        2, "Column of the target (tsv, conll).", minimum=1, maximum=1_000, tasks=RECORDS
-    )
-    features_col: int | None = option(
-        None,
-        "Column of features, whole symbols that are read with the source (tsv).",
-        minimum=1,
-        maximum=1_000,
-        tasks=("transduce",),
-    )
-    source_sep: str | None = option(
-        None, "What separates the source's symbols (none: each character is one).", tasks=RECORDS
-    )
-    target_sep: str | None = option(
-        None,
-        "What separates the target's symbols (none: each character is one).",
-        tasks=("tag", "transduce", "generate"),
-    )
-    features_sep: str = option(";", "What separates the features.", tasks=("transduce",))
-    val: str | None = option(
-        None,
-        "File of the validation part (none: a random --val-fraction of the examples).",
-        tasks=RECORDS,
-    )
-    test: str | None = option(
-        None,
-        "File of the test part (none: a random --test-fraction of the examples).",
-        tasks=RECORDS,
-    )
-
-    def __post_init__(self) -> None:
-        """Check the options against each other, too."""
-        super().__post_init__()
-        columns = {
-            "source_col": self.source_col,
-            "target_col": self.target_col,
-            "features_col": self.features_col,
-        }
-        for name, column in columns.items():
-            for other, taken in columns.items():
-                if column is not None and name < other and column == taken:
-                    raise ConfigError(
-                        f"{name} and {other} are both {column}; give each a column of its own."
-                    )
-        for name in ("source_sep", "target_sep", "features_sep"):
-            if getattr(self, name) in ("", "\t", "\n"):
-                raise ConfigError(
-                    f"{name} is {shown(getattr(self, name))}; give a text that is not empty, a tab "
-                    "or a line feed."
-                )

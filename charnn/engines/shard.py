@@ -22,9 +22,13 @@ from charnn.models.stack import LayerStates
 from charnn.nn.buffers import Buffers
 from charnn.nn.clipping import clip_by_value
 from charnn.nn.parameters import Gradients, Parameters, count, decaying, shapes_of
+from charnn.nn.teacher_forcing import share_of_data
 from charnn.registry import OPTIMIZERS
 from charnn.tasks.registry import task_of
+from charnn.tasks.task import total_updates
+from charnn.text.batches import Batch
 
+FEEDBACK = 1  # tells the draws of scheduled sampling from an update's other random numbers
 SLICE_UNIT = 16  # parameters: shards' slices do not share a cache line
 
 
@@ -74,6 +78,7 @@ class Shard:
         if training.ema_decay is not None:
             self.evaluated = self.model.with_parameters(Parameters(shapes, flat=arrays["average"]))
         self.source = self._task.source(data, config)
+        self._total = total_updates(config, self.source)
         first, last = (training.batch_size * n // shards for n in (number, number + 1))
         self._states = states_in(arrays, self.model, slice(first, last))
         self._states_after: LayerStates = []
@@ -97,9 +102,10 @@ class Shard:
         self._gradients.clear()
         loss = 0.0
         if batch.targets.shape[1]:  # a small batch may leave nothing to some shards
+            states = self._states_before(update, random)
             loss, self._states_after, backward = self.model.loss(
-                batch,
-                self._states_before(update, random),
+                self._fed_back(batch, states, update),
+                states,
                 random=random,
                 buffers=self._buffers,
                 weight=self.source.weight(update),
@@ -108,6 +114,17 @@ class Shard:
             backward(self._gradients)
         self._gradients.settle()
         return loss
+
+    def _fed_back(self, batch: Batch, states: LayerStates, update: int) -> Batch:
+        """Return a batch some of whose inputs the model draws itself, if that was asked for."""
+        training = self._training
+        if training.scheduled_sampling is None:
+            return batch
+        share = share_of_data(
+            training.scheduled_sampling, update, self._total, training.sampling_floor
+        )
+        random = np.random.default_rng((training.seed, update, self._number, FEEDBACK))
+        return self._task.fed_back(self.model, batch, states, share, random)
 
     def _states_before(self, update: int, random: np.random.Generator) -> LayerStates:
         """Return the states to begin a batch with: those after the last one, or zeros."""

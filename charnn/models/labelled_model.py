@@ -54,6 +54,8 @@ class LabelledModel(SequenceModel):
         """Return labels (1, B) and their sequences (T, B) as what is read and predicted."""
         lengths = batch.target_ends
         symbols, targets = delimited(batch.targets, lengths, self.delimiter)
+        if batch.fed is not None:
+            symbols = batch.fed
         labels = np.broadcast_to(self.label_ids(batch.inputs[0]), symbols.shape)
         return Batch(np.stack([symbols, labels], axis=-1), targets, lengths + 1)
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from charnn.arrays import Array, Arrays, Shape
 from charnn.config import ModelConfig
+from charnn.models.attentive_stack import AttentiveStack
 from charnn.models.heads import EveryStep
 from charnn.models.model import LossBackward, SequenceModel, Sizes
 from charnn.models.stack import LayerStates, Stack, StackBackward
@@ -57,7 +58,7 @@ class LanguageModel(SequenceModel):
     @classmethod
     def stack_of(cls, config: ModelConfig, sizes: Sizes) -> Stack:
         """Return the layers from the symbols to the states."""
-        return Stack(config, sizes.inputs)
+        return make_stack(config, sizes.inputs)
 
     @classmethod
     def head_of(cls, config: ModelConfig, sizes: Sizes, stack: Stack) -> EveryStep:
@@ -74,7 +75,7 @@ class LanguageModel(SequenceModel):
         cls, config: ModelConfig, sizes: Sizes, batch_size: int
     ) -> dict[str, Shape]:
         """Return the names and shapes of the recurrent states, which windows hand on."""
-        return cls.stack_of(config, sizes).state_shapes(batch_size)
+        return make_stack(config, sizes.inputs).state_shapes(batch_size)
 
     @property
     def vocab_size(self) -> int:
@@ -135,3 +136,10 @@ class LanguageModel(SequenceModel):
     ) -> tuple[float, LayerStates, LossBackward]:
         """Return the mean loss of a window in nats per symbol: see `Model.loss`."""
         return self.loss_from(batch, states, random, buffers, weight, smoothing)
+
+
+def make_stack(config: ModelConfig, vocab_size: int) -> Stack:
+    """Return the stack of a configuration, with attention to its own past if it asks for that."""
+    if config.attention is None:
+        return Stack(config, vocab_size)
+    return AttentiveStack(config, vocab_size)

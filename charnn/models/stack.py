@@ -23,6 +23,7 @@ from charnn.nn.cell import Cell, Starts
 from charnn.nn.kernels.kernel import States
 from charnn.nn.layers import dropout
 from charnn.nn.parameters import Axis, Gradients, ParameterSpec, prefixed
+from charnn.nn.recurrent_dropout import RecurrentDropout
 from charnn.registry import CELLS
 
 LayerStates: TypeAlias = list[States]
@@ -33,6 +34,13 @@ def make_cell(config: ModelConfig) -> Cell:
     """Return the form of the cell that a configuration names."""
     forms: dict[str, Cell] = CELLS[config.cell].forms()
     return forms[config.gru_reset if config.gru_reset in forms else ""]
+
+
+def recurrent_dropout(config: ModelConfig) -> RecurrentDropout | None:
+    """Return what is dropped inside the recurrence, if anything."""
+    if not config.recurrent_dropout:
+        return None
+    return RecurrentDropout(config.recurrent_dropout_kind, config.recurrent_dropout)
 
 
 def layer_name(number: int, backwards: bool = False) -> str:
@@ -67,6 +75,8 @@ class Stack:
                     self.cell,
                     backwards,
                     self.input if number == 1 else None,
+                    recurrent_dropout(config),
+                    config.weight_drop,
                 )
                 for backwards in directions
             ]
@@ -135,6 +145,7 @@ class Stack:
                     lengths,
                     buffers.child(layer.name),
                     scratch,
+                    random,
                 )
                 outputs.append(h)
                 final.append(after)

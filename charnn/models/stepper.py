@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array, Arrays
+from charnn.models.attentive_stack import SCOPE, AttentiveStack
 from charnn.models.model import SequenceModel
 from charnn.models.stack import LayerStates, Stack
 from charnn.nn.buffers import Buffers
@@ -136,6 +137,43 @@ class StackStepper:
         return after[0]
 
 
+class AttentiveStepper:
+    """B texts side by side, with the past states that a stack's attention looks back at."""
+
+    def __init__(self, stack: AttentiveStack, parameters: Arrays, states: LayerStates) -> None:
+        """Begin at some states, of which the past ones (B, M, H) are the last."""
+        *recurrent, (memory,) = states
+        self._stepper = StackStepper(stack, parameters, recurrent)
+        self._attention, self._weights = stack.attention, group(parameters, SCOPE)
+        self._W_c = np.split(self._weights["W_c"], 2)
+        self._memory = memory.copy()
+
+    @property
+    def states(self) -> LayerStates:
+        """The states after the last step."""
+        return [*self._stepper.states, (self._memory,)]
+
+    def step(self, ids: Array) -> Array:
+        """Read one symbol of each text, (B,), and return what the head reads (B, H)."""
+        h = self._stepper.step(ids)
+        keys = self._memory.swapaxes(0, 1)
+        context, _ = self._attention.prepared(keys, None, self._weights)(h)
+        by_context, by_state = self._W_c
+        out: Array = np.tanh(context @ by_context + h @ by_state)
+        self._memory[:, :-1] = self._memory[:, 1:]
+        self._memory[:, -1] = h
+        return out
+
+
+def make_stack_stepper(
+    stack: Stack, parameters: Arrays, states: LayerStates, labels: Array | None
+) -> StackStepper | AttentiveStepper:
+    """Return what steps through a stack."""
+    if isinstance(stack, AttentiveStack):
+        return AttentiveStepper(stack, parameters, states)
+    return StackStepper(stack, parameters, states, labels)
+
+
 class Stepper:
     """B texts side by side, read symbol by symbol by a model with a stack and a head."""
 
@@ -149,7 +187,7 @@ class Stepper:
         """Begin at some states, or at zeros."""
         if states is None:
             states = model.stack.zero_states(batch_size, model.parameters.flat.dtype)
-        self._stack = StackStepper(model.stack, model.parameters, states, labels)
+        self._stack = make_stack_stepper(model.stack, model.parameters, states, labels)
         self._logits = model.head.prepared(model.parameters, batch_size)
 
     @property

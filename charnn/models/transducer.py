@@ -203,6 +203,8 @@ class Transducer(Model):
         buffers = buffers or Buffers()
         lengths = batch.target_ends
         inputs, targets = delimited(batch.targets, lengths, self.delimiter)
+        if batch.fed is not None:
+            inputs = batch.fed
         keys, first, backward_encode = self.encode(batch.inputs, batch.lengths, buffers, random)
         allowed = within(len(batch.inputs), batch.lengths)
         out, _, backward_decode = self.decode(

@@ -63,6 +63,14 @@ class StepWeights(ABC):
         """
 
     @abstractmethod
+    def drop(self, candidate: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Mask the candidate (B, H) where the run asks for it, once a step: see `Cell.candidate`.
+
+        Returns what the state takes in, and `backward`, which takes its gradient and returns the
+        candidate's.
+        """
+
+    @abstractmethod
     def add_gradient(self, name: str, gradient: Array) -> None:
         """Add to the gradient of a weight that a step uses without a product."""
 
@@ -74,6 +82,7 @@ class Cell(ABC):
     gates: ClassVar[tuple[str, ...]]
     equations: ClassVar[tuple[str, ...]]  # as the module's docstring has them
     states: ClassVar[tuple[str, ...]] = ("h",)
+    candidate: ClassVar[str | None] = None  # the gate that `StepWeights.drop` is for, if any
     symbol_gain: ClassVar[float] = 1.0  # of the initial weights that touch symbols
     kernel: ClassVar[Kernel | None] = None  # what makes it fast; None runs `step` itself
     peer: ClassVar[Peer | None] = None  # its counterpart in PyTorch, if there is one
@@ -113,6 +122,12 @@ class Cell(ABC):
     def gate_axis(self) -> Axis:
         """The axis G of weights and pre-activations."""
         return Axis("G", len(self.gates))
+
+    @property
+    def dropouts(self) -> tuple[str, ...]:
+        """The kinds of `charnn.nn.recurrent_dropout` that are defined for the cell."""
+        multiplies = "W_hh" in self.shapes(1, 1)
+        return ("state",) * multiplies + ("update",) * (self.candidate is not None)
 
     def initial_bias(self, gate: str, starts: Starts) -> float:
         """Return the bias that a gate starts with."""

@@ -52,6 +52,7 @@ class GRU(Cell):
         "n = tanh(x_t W_xn + (r h_{t-1}) W_hn + b_n)",
         STATE,
     )
+    candidate = "n"
     symbol_gain = 3.0  # the LSTM's value; not tuned for the GRU
     kernel: ClassVar[Kernel | None] = ResetBefore()
     peer = Peer("GRU", gates=("r", "z", "n"), negated=("z",))
@@ -69,12 +70,13 @@ class GRU(Cell):
         q = r * h_prev
         v, backward_v = W.multiply(q, N)
         (n,) = np.tanh(a[N] + v)
-        h = (1 - z) * h_prev + z * n
+        d, backward_d = W.drop(n)
+        h = (1 - z) * h_prev + z * d
 
         def backward(d_states: States) -> tuple[Array, States]:
             (dh,) = d_states
-            da_n = dh * z * (1 - n**2)
-            da_z = dh * (n - h_prev) * z * (1 - z)
+            da_n = backward_d(dh * z) * (1 - n**2)
+            da_z = dh * (d - h_prev) * z * (1 - z)
             dq = backward_v(da_n[None])
             da_r = dq * h_prev * r * (1 - r)
             da = np.stack([da_r, da_z, da_n])
@@ -111,12 +113,13 @@ class GRUResetAfter(GRU):
         r, z = sigmoid(a[RZ] + u[RZ])
         m = u[2] + W["b_hn"]
         n = np.tanh(a[2] + r * m)
-        h = (1 - z) * h_prev + z * n
+        d, backward_d = W.drop(n)
+        h = (1 - z) * h_prev + z * d
 
         def backward(d_states: States) -> tuple[Array, States]:
             (dh,) = d_states
-            da_n = dh * z * (1 - n**2)
-            da_z = dh * (n - h_prev) * z * (1 - z)
+            da_n = backward_d(dh * z) * (1 - n**2)
+            da_z = dh * (d - h_prev) * z * (1 - z)
             da_r = da_n * m * r * (1 - r)
             dm = da_n * r
             W.add_gradient("b_hn", dm.sum(axis=0))

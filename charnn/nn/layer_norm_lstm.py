@@ -3,21 +3,15 @@
 The input's and the recurrent share of the pre-activations are normalised apart, each over all units
 of all gates, and the cell state over its units before it leaves the cell:
 
-    LN(v) = (v - mean v) / sqrt(var v + epsilon)
     a = gain_x LN(x_t W_xh) + gain_h LN(h_{t-1} W_hh) + b
     i, f, o = sigma(a_i, a_f, a_o),    g = tanh(a_g)
     c_t = f c_{t-1} + i g
     h_t = o tanh(gain_c LN(c_t) + b_c)
 
-The gains start at 1. The gradient is the LSTM's but for that of LN, with v' = LN(v) and the means
-over what was normalised together:
-
-    dv = (dv' - mean dv' - v' mean(dv' v')) / sqrt(var v + epsilon)
+The gains start at 1. The gradient is the LSTM's but for that of LN: see `charnn.nn.normalization`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 
@@ -26,10 +20,8 @@ from charnn.nn.activations import sigmoid
 from charnn.nn.cell import Cell, Starts, StepBackward, StepWeights
 from charnn.nn.initializers import by_gate, ones, zeros
 from charnn.nn.kernels.kernel import States
+from charnn.nn.normalization import BY_EXAMPLE, layer_norm
 from charnn.nn.parameters import Axis, ParameterSpec
-
-EPSILON = 1e-5
-BY_EXAMPLE = (0, 2)  # the axes of (G, B, H) that are normalised together
 
 
 class LayerNormLSTM(Cell):
@@ -44,6 +36,7 @@ class LayerNormLSTM(Cell):
         "h_t = o tanh(gain_c LN(c_t) + b_c)",
     )
     states = ("h", "c")
+    candidate = "g"
 
     def initial_bias(self, gate: str, starts: Starts) -> float:
         """Return `forget_bias` for the forget gate, so that it begins by remembering."""
@@ -75,7 +68,8 @@ class LayerNormLSTM(Cell):
         u_norm, backward_u_norm = layer_norm(u, BY_EXAMPLE)
         a_i, a_f, a_o, a_g = gain_x * x_norm + gain_h * u_norm + W["b"][:, None]
         i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
-        c = f * c_prev + i * g
+        d, backward_d = W.drop(g)
+        c = f * c_prev + i * d
         c_norm, backward_c_norm = layer_norm(c, (1,))
         y = np.tanh(gain_c * c_norm + W["b_c"])
         h = o * y
@@ -84,10 +78,10 @@ class LayerNormLSTM(Cell):
             dh, dc_later = d_states
             d_normed = dh * o * (1 - y**2)
             dc = dc_later + backward_c_norm(d_normed * gain_c)
-            da_i = dc * g * i * (1 - i)
+            da_i = dc * d * i * (1 - i)
             da_f = dc * c_prev * f * (1 - f)
             da_o = dh * y * o * (1 - o)
-            da_g = dc * i * (1 - g**2)
+            da_g = backward_d(dc * i) * (1 - g**2)
             da = np.stack([da_i, da_f, da_o, da_g])
             W.add_gradient("gain_x", (da * x_norm).sum(axis=1))
             W.add_gradient("gain_h", (da * u_norm).sum(axis=1))
@@ -98,18 +92,3 @@ class LayerNormLSTM(Cell):
             return backward_x_norm(da * gain_x), (dh_prev, dc * f)
 
         return (h, c), backward
-
-
-def layer_norm(v: Array, axes: tuple[int, ...]) -> tuple[Array, Callable[[Array], Array]]:
-    """`(v - mean v) / sqrt(var v + epsilon)` over some axes, and `backward(d_out) -> dv`."""
-    deviation = v - v.mean(axis=axes, keepdims=True)
-    scale = 1 / np.sqrt((deviation**2).mean(axis=axes, keepdims=True) + EPSILON)
-    out = deviation * scale
-
-    def backward(d_out: Array) -> Array:
-        mean = d_out.mean(axis=axes, keepdims=True)
-        along = (d_out * out).mean(axis=axes, keepdims=True)
-        dv: Array = (d_out - mean - out * along) * scale
-        return dv
-
-    return out, backward

@@ -40,6 +40,7 @@ class LSTM(Cell):
         "h_t = o tanh(c_t)",
     )
     states = ("h", "c")
+    candidate = "g"
     symbol_gain = 3.0  # gates half open shrink h: with 1, the first 750 updates learn slower
     kernel = LSTMKernel()
     peer = Peer("LSTM", gates=("i", "f", "g", "o"))
@@ -54,17 +55,18 @@ class LSTM(Cell):
         u, backward_u = W.multiply(h_prev)
         a_i, a_f, a_o, a_g = a + u
         i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
-        c = f * c_prev + i * g
+        d, backward_d = W.drop(g)
+        c = f * c_prev + i * d
         tanh_c = np.tanh(c)
         h = o * tanh_c
 
         def backward(d_states: States) -> tuple[Array, States]:
             dh, dc_later = d_states
             dc = dc_later + dh * o * (1 - tanh_c**2)
-            da_i = dc * g * i * (1 - i)
+            da_i = dc * d * i * (1 - i)
             da_f = dc * c_prev * f * (1 - f)
             da_o = dh * tanh_c * o * (1 - o)
-            da_g = dc * i * (1 - g**2)
+            da_g = backward_d(dc * i) * (1 - g**2)
             da = np.stack([da_i, da_f, da_o, da_g])
             return da, (backward_u(da), dc * f)
 

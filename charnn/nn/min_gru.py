@@ -34,6 +34,7 @@ class MinGRU(Cell):
         "n = x_t W_xn + b_n",
         "h_t = (1 - z) h_{t-1} + z n",
     )
+    candidate = "n"
 
     def parameters(
         self, inputs: Axis, hidden: int, starts: Starts | None = None
@@ -46,12 +47,13 @@ class MinGRU(Cell):
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
         z, n = sigmoid(a[0]), a[1]
-        h = (1 - z) * h_prev + z * n
+        d, backward_d = W.drop(n)
+        h = (1 - z) * h_prev + z * d
 
         def backward(d_states: States) -> tuple[Array, States]:
             (dh,) = d_states
-            da_z = dh * (n - h_prev) * z * (1 - z)
-            da_n = dh * z
+            da_z = dh * (d - h_prev) * z * (1 - z)
+            da_n = backward_d(dh * z)
             return np.stack([da_z, da_n]), (dh * (1 - z),)
 
         return (h,), backward

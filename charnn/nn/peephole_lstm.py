@@ -43,6 +43,7 @@ class PeepholeLSTM(Cell):
         "h_t = o tanh(c_t)",
     )
     states = ("h", "c")
+    candidate = "g"
     symbol_gain = 3.0  # as the LSTM's
 
     def initial_bias(self, gate: str, starts: Starts) -> float:
@@ -67,7 +68,8 @@ class PeepholeLSTM(Cell):
         u, backward_u = W.multiply(h_prev)
         a_i, a_f, a_o, a_g = a + u
         i, f, g = sigmoid(a_i + p_i * c_prev), sigmoid(a_f + p_f * c_prev), np.tanh(a_g)
-        c = f * c_prev + i * g
+        d, backward_d = W.drop(g)
+        c = f * c_prev + i * d
         o = sigmoid(a_o + p_o * c)
         tanh_c = np.tanh(c)
         h = o * tanh_c
@@ -76,9 +78,9 @@ class PeepholeLSTM(Cell):
             dh, dc_later = d_states
             da_o = dh * tanh_c * o * (1 - o)
             dc = dc_later + dh * o * (1 - tanh_c**2) + da_o * p_o
-            da_i = dc * g * i * (1 - i)
+            da_i = dc * d * i * (1 - i)
             da_f = dc * c_prev * f * (1 - f)
-            da_g = dc * i * (1 - g**2)
+            da_g = backward_d(dc * i) * (1 - g**2)
             W.add_gradient("p_i", (da_i * c_prev).sum(axis=0))
             W.add_gradient("p_f", (da_f * c_prev).sum(axis=0))
             W.add_gradient("p_o", (da_o * c).sum(axis=0))

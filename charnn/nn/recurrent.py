@@ -24,6 +24,7 @@ from charnn.nn.cell import Cell
 from charnn.nn.kernels.kernel import Kernel, States
 from charnn.nn.kernels.readable import kernel_of
 from charnn.nn.layers import project
+from charnn.nn.masks import RecurrentMasks
 from charnn.nn.parameters import Gradients, gradients_in
 from charnn.nn.single_use import single_use
 
@@ -43,6 +44,7 @@ def unroll(
     buffers: Buffers,
     scratch: Buffers,
     lengths: Array | None = None,
+    masks: RecurrentMasks | None = None,
 ) -> tuple[Array, States, UnrollBackward]:
     """Run a cell over a window of T steps.
 
@@ -53,14 +55,15 @@ def unroll(
     and returns `da` (G, T, B, H) and the gradients of the initial states. It uses up what the
     forward pass kept, so it can be called once; `da` lies in `scratch`, as
     `charnn.nn.layers` has it. With `lengths` (B,) a sequence's state after the window is that at
-    its end; where dh is 0 behind the ends, nothing there has a gradient.
+    its end; where dh is 0 behind the ends, nothing there has a gradient. `masks` are those of
+    `charnn.nn.recurrent_dropout`; ValueError for a kind that is not among the cell's `dropouts`.
     """
     T, _, B, _ = a.shape
     kernel = kernel_of(cell)
-    window = WindowMemory(cell, kernel, a, buffers)
+    window = WindowMemory(cell, kernel, a, buffers, masks)
     states, memory, rows = window.states, window.memory, window.rows
     begin(states, initial)
-    W, gates, kept = kernel.weights(weights, B, buffers), window.gates, window.kept
+    W, gates, kept = kernel.weights(weights, B, buffers, masks), window.gates, window.kept
     for t in range(T):
         kernel.step(gates[t], rows[t], rows[t + 1], kept[t], W)
 
@@ -93,6 +96,16 @@ def unroll(
         return d_window.da, d_states
 
     return states[0][1:], states_after(T, states, lengths), backward
+
+
+def check_masks(cell: Cell, masks: RecurrentMasks) -> None:
+    """Raise ValueError for masks of a kind that the cell cannot have."""
+    for kind, mask in (("state", masks.state), ("update", masks.update)):
+        if mask is not None and kind not in cell.dropouts:
+            raise ValueError(
+                f"recurrent dropout of the kind {kind} is not defined for {cell}; "
+                f"choose {' or '.join(cell.dropouts) or 'another cell'}."
+            )
 
 
 def begin(states: list[Array], initial: States) -> None:
@@ -132,22 +145,36 @@ def add_entering(d_states: States, entering: Entering) -> None:
 
 class WindowMemory:
     """Where a window is computed: `states` (T + 1, B, H), of which [t + 1] is the state after t,
-    and the `memory` (T, B, H) that the kernel keeps.
+    and the `memory` (T, B, H) that the kernel keeps, with the candidate's masks behind it, if any.
 
     `rows` are the states, `kept` the memory and `gates` the views of the pre-activations by step.
     """
 
-    def __init__(self, cell: Cell, kernel: Kernel, a: Array, buffers: Buffers) -> None:
-        """Take the memory for pre-activations a (T, G, B, H) out of `buffers`."""
+    def __init__(
+        self,
+        cell: Cell,
+        kernel: Kernel,
+        a: Array,
+        buffers: Buffers,
+        masks: RecurrentMasks | None = None,
+    ) -> None:
+        """Take the memory for pre-activations a (T, G, B, H) out of `buffers`.
+
+        Raises ValueError for masks that the cell cannot have.
+        """
+        if masks is not None:
+            check_masks(cell, masks)
         T, _, B, H = a.shape
         self.states = [buffers.array(name, (T + 1, B, H), a.dtype) for name in cell.states]
         self.memory = [buffers.array(name, (T, B, H), a.dtype) for name in kernel.memory]
+        if masks is not None and masks.update is not None:
+            self.memory.append(masks.update)
         self.rows = buffers.once(
             "rows", lambda *arrays: list(zip(*arrays, strict=True)), *self.states
         )
         self.kept = (
             buffers.once("kept", lambda *arrays: kernel.rows(arrays, T), *self.memory)
-            if self.memory
+            if kernel.memory
             else kernel.rows(self.memory, T)
         )
         self.gates = buffers.once("gates", lambda a: list(map(kernel.views, a)), a)
@@ -174,21 +201,27 @@ class GradientMemory:
 
 
 def recurrent(
-    cell: Cell, x: Array, initial: States, weights: Arrays
+    cell: Cell,
+    x: Array,
+    initial: States,
+    weights: Arrays,
+    masks: RecurrentMasks | None = None,
 ) -> tuple[Array, States, Backward]:
     """Run one recurrent layer over a batch of sequences: x (T, B, D) -> h (T, B, H).
 
     `weights` are the cell's parameters by name (see `Cell.shapes`), `initial` its states before
-    the sequences, (B, H) each. Returns h, the states after the sequences, and
-    `backward(dh, gradients, d_final)`, which takes the gradient of h and of the states after the
-    sequences (None for zeros), adds the gradients of the weights to the arrays in `gradients`, and
-    returns those of x (T, B, D) and of the initial states. It can be called once; a second call
-    raises RuntimeError.
+    the sequences, (B, H) each, and `masks` what `unroll` takes. Returns h, the states after the
+    sequences, and `backward(dh, gradients, d_final)`, which takes the gradient of h and of the
+    states after the sequences (None for zeros), adds the gradients of the weights to the arrays in
+    `gradients`, and returns those of x (T, B, D) and of the initial states. It can be called once;
+    a second call raises RuntimeError.
     """
     buffers = Buffers()
     scratch = buffers.child("scratch")
     a, backward_input = project(x, weights, buffers.child("input"), scratch)
-    h, final, backward_time = unroll(cell, a, initial, weights, buffers.child("recurrent"), scratch)
+    h, final, backward_time = unroll(
+        cell, a, initial, weights, buffers.child("recurrent"), scratch, masks=masks
+    )
 
     def backward(
         dh: Array, gradients: Gradients | Arrays, d_final: States | None

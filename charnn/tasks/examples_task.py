@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
+
 from charnn.arrays import Arrays
-from charnn.config import Config, EvaluationConfig
+from charnn.config import Config, EvaluationConfig, PredictionConfig
 from charnn.models.adoption import adopt_weights
 from charnn.models.model import Model, Sizes
 from charnn.models.score import Score
@@ -21,12 +23,14 @@ from charnn.text.records import read_examples, read_for_scoring_pairs
 from charnn.text.source import ignore
 from charnn.text.symbols import PairVocabulary
 
+ILLUSTRATED = 6  # examples that are shown during training
 SIDE_BY_SIDE = 128  # examples that are scored at once
 
 
 class ExamplesTask(Task):
     """A task whose data are pairs of a source and a target."""
 
+    illustration_title = "from the validation part"
     ends: ClassVar[int] = 0  # symbols that are scored behind each target
 
     def sizes(self, vocabulary: PairVocabulary) -> Sizes:
@@ -95,6 +99,22 @@ class ExamplesTask(Task):
             for batch in batches(arrays, part, share):
                 total += self.score(model, batch)
         return total
+
+    def illustration(self, model: Any, dataset: Examples, config: Config) -> str:
+        """Return some examples of the validation part, or of training, with what a model says."""
+        pairs = dataset.val if dataset.has("val") else dataset.train
+        rows = np.linspace(0, len(pairs) - 1, min(ILLUSTRATED, len(pairs))).astype(np.intp)
+        vocabulary = dataset.vocabulary
+        sources = [pairs.sources[row] for row in rows]
+        lines = []
+        for row, found in zip(
+            rows, self.predictions(model, vocabulary, sources, PredictionConfig()), strict=True
+        ):
+            source = vocabulary.source_text(pairs.sources[row])
+            right = vocabulary.target_text(pairs.targets[row])
+            mark = "" if found.best.text == right else f"   (right: {right})"
+            lines.append(f"{source} -> {found.best.text}{mark}")
+        return "\n".join(lines)
 
     def score(self, model: Any, batch: Batch) -> Score:
         """Return a model's score on a batch."""

@@ -10,9 +10,11 @@ import numpy as np
 
 from charnn.config import Config, EvaluationConfig, SamplingConfig
 from charnn.errors import ConfigError
+from charnn.generation.feedback import labelled_fed_back
 from charnn.generation.lines import Line, draw_lines
 from charnn.models.labelled_model import LabelledModel
 from charnn.models.score import Score
+from charnn.models.stack import LayerStates
 from charnn.nn.buffers import Buffers
 from charnn.options import shown, suggestion
 from charnn.tasks.assessment import Assessment
@@ -68,6 +70,8 @@ class LabelGeneration(ExamplesTask):
 
     def illustration(self, model: LabelledModel, dataset: Any, config: Config) -> str:
         """Return a line of each of a few classes, always drawn with the same seed."""
+        if not config.training.sample_length:
+            return ""
         vocabulary: PairVocabulary = dataset.vocabulary
         places = np.linspace(0, len(vocabulary.source.names) - 1, ILLUSTRATED).round()
         options = SamplingConfig(
@@ -119,6 +123,17 @@ class LabelGeneration(ExamplesTask):
                 "text": joined(vocabulary, options.prime, line),
                 "ended": line.ended,
             }
+
+    def fed_back(
+        self,
+        model: LabelledModel,
+        batch: Batch,
+        states: LayerStates,
+        share: float,
+        random: np.random.Generator,
+    ) -> Batch:
+        """Return sequences of which only a share is read: see `Task.fed_back`."""
+        return labelled_fed_back(model, batch, share, random)
 
 
 def joined(vocabulary: PairVocabulary, start: str, line: Line) -> str:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from charnn.arrays import Arrays
 from charnn.config import Config, EvaluationConfig, SamplingConfig
+from charnn.generation.feedback import window_fed_back
 from charnn.generation.sampling import sample, stream
 from charnn.models.adoption import adopt_weights
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
 from charnn.models.model import Sizes
 from charnn.models.score import Score
+from charnn.models.stack import LayerStates
 from charnn.nn.parameters import SYMBOLS
 from charnn.tasks.assessment import Assessment, Progress
 from charnn.tasks.task import Dataset, Task
-from charnn.text.batches import WHOLE, Share, Streams, fit_streams
+from charnn.text.batches import WHOLE, Batch, Share, Streams, fit_streams
 from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary, read_for_scoring
-from charnn.text.source import TextFiles, ignore
+from charnn.text.source import TextFiles, ignore, stem
 from charnn.text.vocabulary import Vocabulary, utf8
 
 SAMPLE_TEMPERATURE = 0.8  # of the samples during training
@@ -36,9 +40,9 @@ class LanguageModelling(Task):
     passes = 2  # a text is counted, then encoded
     use = "sample"
 
-    def run_name(self, config: Config) -> str:
-        """Return the name of the cell."""
-        return config.model.cell
+    def run_name(self, names: Sequence[str], config: Config) -> str:
+        """Return the name of a run's default folder: that of its first file and of the cell."""
+        return f"{stem(names[0])}-{config.model.cell}"
 
     def unit(self, vocabulary: Vocabulary) -> str:
         """Return what a loss is given per."""
@@ -213,6 +217,17 @@ class LanguageModelling(Task):
                 "prime": options.prime,
                 "text": text.decode("utf-8", "replace"),
             }
+
+    def fed_back(
+        self,
+        model: LanguageModel,
+        batch: Batch,
+        states: LayerStates,
+        share: float,
+        random: np.random.Generator,
+    ) -> Batch:
+        """Return a window of which only a share is the text's: see `Task.fed_back`."""
+        return window_fed_back(model, batch, states, share, random)
 
 
 def union(first: Vocabulary, second: Vocabulary) -> Vocabulary:

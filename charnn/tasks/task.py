@@ -9,15 +9,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+
 from charnn.arrays import Array, Arrays
-from charnn.config import Config, EvaluationConfig, PredictionConfig, SamplingConfig
+from charnn.config import (
+    DEFAULT_STEPS,
+    Config,
+    EvaluationConfig,
+    PredictionConfig,
+    SamplingConfig,
+)
 from charnn.errors import ConfigError
 from charnn.models.model import Model, Sizes
 from charnn.models.score import Score
+from charnn.models.stack import LayerStates
 from charnn.tasks.assessment import Assessment, Progress
 from charnn.tasks.prediction import Prediction
-from charnn.text.batches import WHOLE, Share, Source
-from charnn.text.source import ignore
+from charnn.text.batches import WHOLE, Batch, Share, Source
+from charnn.text.source import ignore, name_of
 
 PARTS = ("train", "val", "test")
 
@@ -85,9 +94,9 @@ class Task(ABC):
     use: ClassVar[str] = "predict"  # the command that a trained model is for, or "sample"
     draws_lines: ClassVar[bool] = False  # whether what `stream` yields are whole lines
 
-    def run_name(self, config: Config) -> str:
-        """Return what tells the default folder of a run from others on the same data."""
-        return self.name
+    def run_name(self, names: Sequence[str], config: Config) -> str:
+        """Return the name of a run's default folder: that of its files and of the task."""
+        return f"{name_of(names)}-{self.name}"
 
     @abstractmethod
     def unit(self, vocabulary: Any) -> str:
@@ -156,6 +165,20 @@ class Task(ABC):
     def evaluate(self, model: Any, arrays: Arrays, part: str, share: Share = WHOLE) -> Score:
         """Return a model's score on a part of `Dataset.arrays`, or on share (k, n) of it."""
 
+    def fed_back(
+        self,
+        model: Any,
+        batch: Batch,
+        states: LayerStates,
+        share: float,
+        random: np.random.Generator,
+    ) -> Batch:
+        """Return a batch of which only a share of the inputs is the data's, for tasks that have it.
+
+        The others are what the model itself draws: see `charnn.generation.feedback`.
+        """
+        return batch
+
     @abstractmethod
     def assess(
         self,
@@ -213,3 +236,11 @@ class Task(ABC):
         """Yield samples with what is known of them. Raises ConfigError where there are none."""
         self.check_use("sample")
         raise NotImplementedError
+
+
+def total_updates(config: Config, source: Source) -> int:
+    """Return how many updates a run makes."""
+    training = config.training
+    if training.epochs is not None:
+        return source.updates(training.epochs)
+    return training.steps or DEFAULT_STEPS

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from charnn.arrays import Array
 from charnn.config import EvaluationConfig, PredictionConfig
 from charnn.generation.decoding import Hypothesis, decode
 from charnn.generation.edits import edit_distance
+from charnn.generation.feedback import targets_fed_back
 from charnn.models.score import Score
+from charnn.models.stack import LayerStates
 from charnn.models.transducer import Transducer
 from charnn.nn.buffers import Buffers
 from charnn.tasks.assessment import Assessment
@@ -90,6 +94,17 @@ class Transduction(ExamplesTask):
         return [
             Prediction(vocabulary.source_symbols(ids), found[b]) for b, ids in enumerate(sources)
         ]
+
+    def fed_back(
+        self,
+        model: Transducer,
+        batch: Batch,
+        states: LayerStates,
+        share: float,
+        random: np.random.Generator,
+    ) -> Batch:
+        """Return pairs of whose targets only a share is read: see `Task.fed_back`."""
+        return targets_fed_back(model, batch, share, random)
 
 
 def answer(vocabulary: PairVocabulary, hypothesis: Hypothesis, length: int) -> Answer:

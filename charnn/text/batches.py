@@ -31,7 +31,8 @@ class Batch:
     `lengths` (B,) are the sequences' lengths where they are padded to T; None stands for T
     everywhere. `target_lengths` (B,) are those of the targets where they are sequences of their
     own, padded to a T of their own; None stands for `lengths`. `weights` (T, B) say what each
-    target counts; None stands for 1 up to the sequence's end.
+    target counts; None stands for 1 up to the sequence's end. `fed` (T + 1, B) is what is read
+    while the targets are predicted, where it is not the targets themselves.
     """
 
     inputs: Array
@@ -39,6 +40,7 @@ class Batch:
     lengths: Array | None = None
     weights: Array | None = None
     target_lengths: Array | None = None
+    fed: Array | None = None
 
     @property
     def ends(self) -> Array:

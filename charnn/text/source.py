@@ -201,6 +201,15 @@ def stem(name: str) -> str:
     return Path(name).name.removesuffix(".gz").split(".")[0] or "corpus"
 
 
+def name_of(names: Sequence[str]) -> str:
+    """Return a short name for what some files hold: of the file, or of the folder of several."""
+    if len(names) > 1:
+        folders = {Path(name).resolve().parent for name in names}
+        if len(folders) == 1 and (folder := folders.pop().name):
+            return folder
+    return stem(names[0])
+
+
 def size_of(names: Sequence[str]) -> int | None:
     """Return the size of files in bytes; None if it is unknown before they have been read."""
     if any(is_stream(name) or name.endswith(".gz") for name in names):

@@ -161,6 +161,15 @@ class PairVocabulary:
         """Return the symbols of a source as it is written."""
         return split(text, self.source_sep)
 
+    def source_text(self, ids: Array) -> str:
+        """Return a source as it is written, its features after a space."""
+        text: list[str] = []
+        features: list[str] = []
+        n, f = len(self.source.names), len(self.features.names)
+        for symbol, name in zip(ids, self.source_symbols(ids), strict=True):
+            (features if n <= symbol < n + f else text).append(name)
+        return " ".join([(self.source_sep or "").join(text), *features])
+
     def target_text(self, ids: Iterable[int]) -> str:
         """Return a target as it is written; the unknown symbol becomes U+FFFD."""
         return (self.target_sep or "").join(self.target.decode(ids))

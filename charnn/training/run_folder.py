@@ -88,14 +88,14 @@ class RunFolder:
             self.take()
             for name in (*FILES, PREVIOUS):
                 (self.path / name).unlink(missing_ok=True)
-            write_text(self.path / CONFIG, to_yaml(config.values()))
+            write_text(self.path / CONFIG, to_yaml(config.own_values()))
         except OSError as error:
             raise self._unwritable(error) from error
 
     def write_config(self, config: Config) -> None:
         """Replace `config.yaml`."""
         try:
-            write_text(self.path / CONFIG, to_yaml(config.values()))
+            write_text(self.path / CONFIG, to_yaml(config.own_values()))
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -107,7 +107,7 @@ class RunFolder:
         try:
             if not self.path.exists():  # somebody deleted the folder of a run in progress
                 self.path.mkdir(parents=True)
-                write_text(self.path / CONFIG, to_yaml(checkpoint.config.values()))
+                write_text(self.path / CONFIG, to_yaml(checkpoint.config.own_values()))
             keep = self.path / PREVIOUS if name == LAST else None
             save_checkpoint(self.path / name, checkpoint, keep)
         except OSError as error:

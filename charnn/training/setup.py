@@ -17,7 +17,7 @@ from charnn.options import Value
 from charnn.tasks.registry import task_of
 from charnn.tasks.task import Dataset
 from charnn.text.corpus import Corpus
-from charnn.text.source import STANDARD_INPUT, ignore, stem
+from charnn.text.source import STANDARD_INPUT, ignore
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import LAST, PREVIOUS, Checkpoint
 from charnn.training.events import Event
@@ -128,8 +128,8 @@ def new_run(
 
 def default_folder(files: Sequence[str] | Dataset, config: Config) -> Path:
     """Return the folder of a run that was given none."""
-    name = stem(files[0]) if isinstance(files, Sequence) else files.name
-    return Path(f"runs/{name}-{task_of(config).run_name(config)}")
+    names = files if isinstance(files, Sequence) else files.files or [files.name]
+    return Path("runs") / task_of(config).run_name(names, config)
 
 
 def dataset_for(

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from charnn.config import DEFAULT_STEPS, Config
+from charnn.config import Config
 from charnn.engines.engine import Engine
 from charnn.errors import RunError
 from charnn.nn.schedules import learning_rate
 from charnn.registry import SCHEDULES
 from charnn.tasks.registry import task_of
-from charnn.tasks.task import Dataset
+from charnn.tasks.task import Dataset, total_updates
 from charnn.text.batches import Source
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import BEST, LAST, Checkpoint, CorpusRecord
@@ -274,11 +274,3 @@ class Trainer:
             None if test is None else test.accuracy,
             None if test is None else test.error_rate,
         )
-
-
-def total_updates(config: Config, source: Source) -> int:
-    """Return how many updates a run makes."""
-    training = config.training
-    if training.epochs is not None:
-        return source.updates(training.epochs)
-    return training.steps or DEFAULT_STEPS

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from charnn.config import ModelConfig, TrainingConfig
 from charnn.models import evaluation
 from charnn.models.evaluation import SHORTEST_STREAM, STREAMS, WINDOW, evaluate
-from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel
+from charnn.models.score import Score
 from charnn.nn.optimizers import Adam
 from charnn.text.batches import Batch
 

@@ -325,12 +325,16 @@ def test_recurrent_weights_start_as_asked(config, recurrent_init):
 
 
 def test_biases_and_gains_start_neutral(config):
-    """What does not decay starts at 0 or, gains and the forget gate's bias, at 1."""
+    """What does not decay starts at 0 or, as the forget gate's bias, at 1; gains near 1.
+
+    A gate's gains start alike: at 1, or lower where the first loss would else be above ln V.
+    """
     model = LanguageModel.initialized(config, V, 1)
     for name, spec in model.specs.items():
         array = model.parameters[name]
         if "gain" in spec.meaning:
-            assert (array == 1).all()
+            assert (array == array[..., :1]).all()
+            assert ((array >= 0.5) & (array <= 1)).all()
         elif not spec.decays and spec.axes[0].name == "G":
             forget = [gate == "f" for gate in model.cell.gates]
             assert (array[forget] == 1).all()

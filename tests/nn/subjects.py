@@ -14,10 +14,13 @@ from charnn.arrays import Array
 from charnn.config import ModelConfig
 from charnn.models.language_model import LanguageModel
 from charnn.models.stack import LayerStates
+from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell
 from charnn.nn.central_differences import TOLERANCE, Comparison, check_gradients
 from charnn.nn.kernels.kernel import States
+from charnn.nn.masks import RecurrentMasks
 from charnn.nn.recurrent import Backward, recurrent
+from charnn.nn.recurrent_dropout import RecurrentDropout
 from charnn.text.batches import Batch
 
 
@@ -42,16 +45,27 @@ class Layer:
     weights: dict[str, Array]
     dh: Array
     d_final: States
+    masks: RecurrentMasks | None = None
 
     @classmethod
     def random(
-        cls, cell: Cell, T: int = 2, B: int = 3, D: int = 5, H: int = 7, seed: int = 1
+        cls,
+        cell: Cell,
+        T: int = 2,
+        B: int = 3,
+        D: int = 5,
+        H: int = 7,
+        seed: int = 1,
+        drop: str = "",
     ) -> Layer:
         """Fill all arrays: weights that keep the gates off saturation, a value of about 1.
 
-        The rounding of the value is what limits the precision of its differences.
+        The rounding of the value is what limits the precision of its differences. `drop` is the
+        kind of recurrent dropout, if any; its rate is 0.4.
         """
         random = np.random.default_rng(seed)
+        dropout = RecurrentDropout(drop, 0.4) if drop else None
+        masks_random = np.random.default_rng(seed + 1)
 
         def normal(*shape: int) -> Array:
             return random.standard_normal(shape)
@@ -64,11 +78,12 @@ class Layer:
             weights={name: normal(*shape) / H**0.5 for name, shape in shapes.items()},
             dh=normal(T, B, H) / (T * B * H) ** 0.5,
             d_final=tuple(normal(B, H) / (B * H) ** 0.5 for _ in cell.states),
+            masks=dropout and dropout.masks(masks_random, T, B, H, np.float64, Buffers()),
         )
 
     def run(self) -> tuple[Array, States, Backward]:
         """Return h, the final states and `backward`."""
-        return recurrent(self.cell, self.x, self.initial, self.weights)
+        return recurrent(self.cell, self.x, self.initial, self.weights, self.masks)
 
     def value(self) -> float:
         """Return the scalar whose gradient is checked."""

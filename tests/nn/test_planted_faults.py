@@ -20,7 +20,10 @@ from charnn.registry import CELLS
 
 
 class Fault(NamedTuple):
-    """In `module`, `wrong` stands where `right` should; `kind` is the cell that is checked."""
+    """In `module`, `wrong` stands where `right` should; `kind` is the cell that is checked.
+
+    `drop` is the kind of recurrent dropout that is on, if any.
+    """
 
     name: str
     module: str
@@ -28,10 +31,12 @@ class Fault(NamedTuple):
     wrong: str
     shows_in: str
     kind: tuple[str, str] = ("lstm", "")
+    drop: str = ""
 
 
 RNN, LSTM, BEFORE, AFTER = ("rnn", ""), ("lstm", ""), ("gru", "before"), ("gru", "after")
 MINGRU, PEEPHOLE, NORMED = ("mingru", ""), ("peephole-lstm", ""), ("layernorm-lstm", "")
+NORMED_GRU, NORMED_RNN = ("layernorm-gru", ""), ("layernorm-rnn", "")
 
 LAYER_FAULTS = [
     Fault(
@@ -112,7 +117,7 @@ LAYER_FAULTS = [
     Fault(
         "LSTM: tanh' of g missing",
         "charnn.nn.kernels.lstm",
-        "tanh_derivative(g, out=da[3])",
+        "candidate_derivative(g, memory[1:], out=da[3])",
         "da[3] = 1",
         "W_xh",
     ),
@@ -160,7 +165,7 @@ LAYER_FAULTS = [
     Fault(
         "GRU: tanh' of n missing",
         "charnn.nn.kernels.gru",
-        "tanh_derivative(n, out=da[2])",
+        "candidate_derivative(n, mask, out=da[2])",
         "da[2] = 1",
         "x",
         BEFORE,
@@ -200,8 +205,8 @@ LAYER_FAULTS = [
     Fault(
         "minGRU: da_z without h_prev",
         "charnn.nn.min_gru",
-        "dh * (n - h_prev) * z",
-        "dh * n * z",
+        "dh * (d - h_prev) * z",
+        "dh * d * z",
         "b_h",
         MINGRU,
     ),
@@ -231,17 +236,17 @@ LAYER_FAULTS = [
     ),
     Fault(
         "layer norm: the mean's gradient missing",
-        "charnn.nn.layer_norm_lstm",
-        "d_out - mean - out * along",
-        "d_out - out * along",
+        "charnn.nn.normalization",
+        "d_out - mean(d_out)",
+        "d_out.copy()",
         "x",
         NORMED,
     ),
     Fault(
         "layer norm: the variance's gradient missing",
-        "charnn.nn.layer_norm_lstm",
-        "d_out - mean - out * along",
-        "d_out - mean",
+        "charnn.nn.normalization",
+        "dv -= np.multiply(out, mean(along), out=along)",
+        "pass",
         "W_hh",
         NORMED,
     ),
@@ -252,6 +257,46 @@ LAYER_FAULTS = [
         "(da * x_norm)",
         "gain_h",
         NORMED,
+    ),
+    Fault(
+        "layer norm, GRU: the candidate's recurrent share has da_n in place of dm",
+        "charnn.nn.layer_norm_gru",
+        "du = np.stack([da_r, da_z, dm])",
+        "du = np.stack([da_r, da_z, da_n])",
+        "W_hh",
+        NORMED_GRU,
+    ),
+    Fault(
+        "layer norm, GRU: da_r from the product without its bias",
+        "charnn.nn.layer_norm_gru",
+        "da_n * m * r * (1 - r)",
+        "da_n * u_share[2] * r * (1 - r)",
+        "b",
+        NORMED_GRU,
+    ),
+    Fault(
+        "layer norm, GRU: the input's share passed back through the recurrent one's LN",
+        "charnn.nn.layer_norm_gru",
+        "backward_x_norm(da * gain_x)",
+        "backward_u_norm(da * gain_x)",
+        "x",
+        NORMED_GRU,
+    ),
+    Fault(
+        "layer norm, RNN: the gain's gradient from what was not normalised",
+        "charnn.nn.layer_norm_rnn",
+        "(da * normed)",
+        "(da * (a + u))",
+        "gain",
+        NORMED_RNN,
+    ),
+    Fault(
+        "layer norm, RNN: not passed back through LN",
+        "charnn.nn.layer_norm_rnn",
+        "du = backward_norm(da * gain)",
+        "du = da * gain",
+        "initial h",
+        NORMED_RNN,
     ),
     Fault(
         "readable steps: only the last step's gradient of a weight",
@@ -321,6 +366,105 @@ LAYER_FAULTS = [
     ),
     Fault(
         "input: dx from the last gate only", "charnn.nn.layers", "dx += share", "dx[:] = share", "x"
+    ),
+]
+
+DROPOUT_FAULTS = [
+    Fault(
+        "state: mask missing in the weights' gradient",
+        "charnn.nn.kernels.kernel",
+        "        outer_products(h, da, out=out)",
+        "        outer_products(h / np.where(self._mask, self._mask, 1), da, out=out)",
+        "W_hh",
+        drop="state",
+    ),
+    Fault(
+        "state: mask missing in the weights' gradient of a readable step",
+        "charnn.nn.kernels.readable",
+        "self.outer_products(h, du, ",
+        "np.matmul(h.reshape(-1, h.shape[2]).T, du.reshape(len(du), -1, h.shape[2]), ",
+        "W_hh",
+        PEEPHOLE,
+        drop="state",
+    ),
+    Fault(
+        "state: mask missing in the transposed product",
+        "charnn.nn.kernels.kernel",
+        "np.multiply(out, mask, out)",
+        "pass",
+        "initial h",
+        drop="state",
+    ),
+    Fault(
+        "state: another mask in the transposed product",
+        "charnn.nn.kernels.kernel",
+        "np.multiply(out, mask, out)",
+        "np.multiply(out, np.roll(mask, 1), out)",
+        "initial h",
+        AFTER,
+        drop="state",
+    ),
+    Fault(
+        "state: the direct path to h_prev masked",
+        "charnn.nn.kernels.gru",
+        "dh *= keep\n        dq",
+        "dh *= keep * (W._mask > 0)\n        dq",
+        "initial h",
+        BEFORE,
+        drop="state",
+    ),
+    Fault(
+        "update: the candidate's derivative not masked",
+        "charnn.nn.kernels.kernel",
+        "np.subtract(mask, out, out=out)",
+        "np.subtract(1, out, out=out)",
+        "W_xh",
+        drop="update",
+    ),
+    Fault(
+        "update: the derivative from the scaled candidate",
+        "charnn.nn.kernels.kernel",
+        "out /= mask.max() or 1",
+        "out *= mask.max() > 0",
+        "b_h",
+        BEFORE,
+        drop="update",
+    ),
+    Fault(
+        "update: the mask of another step",
+        "charnn.nn.kernels.kernel",
+        "(mask,) = masks",
+        "(mask,) = [masks[0][::-1]]",
+        "x",
+        AFTER,
+        drop="update",
+    ),
+    Fault(
+        "update: mask missing in a readable step's gradient",
+        "charnn.nn.kernels.readable",
+        "lambda d_dropped: d_dropped * mask",
+        "lambda d_dropped: d_dropped",
+        "x",
+        MINGRU,
+        drop="update",
+    ),
+    Fault(
+        "update: another mask in a readable step's gradient",
+        "charnn.nn.kernels.readable",
+        "lambda d_dropped: d_dropped * mask",
+        "lambda d_dropped: d_dropped * np.roll(mask, 1)",
+        "b",
+        NORMED_GRU,
+        drop="update",
+    ),
+    Fault(
+        "update: the input gate's gradient from what was not masked",
+        "charnn.nn.peephole_lstm",
+        "da_i = dc * d * i",
+        "da_i = dc * g * i",
+        "p_i",
+        PEEPHOLE,
+        drop="update",
     ),
 ]
 
@@ -422,10 +566,10 @@ def plant(request, monkeypatch, tmp_path):
     return fault
 
 
-def layer(kind):
+def layer(kind, drop=""):
     """Return the layer on which faults of time and cells are looked for."""
     name, form = kind
-    return Layer.random(CELLS[name].forms()[form], T=3, B=2, D=3, H=4)
+    return Layer.random(CELLS[name].forms()[form], T=3, B=2, D=3, H=4, drop=drop)
 
 
 def model(kind):
@@ -436,7 +580,7 @@ def model(kind):
     return Model.random(config)
 
 
-@pytest.mark.parametrize("kind", [RNN, LSTM, BEFORE, AFTER, MINGRU, PEEPHOLE, NORMED], ids="-".join)
+@pytest.mark.parametrize("kind", sorted({fault.kind for fault in LAYER_FAULTS}), ids="-".join)
 def test_layer_without_fault(kind):
     """Nothing is reported on the layers that are checked below as they are."""
     assert failing(layer(kind).comparisons()) == set()
@@ -451,6 +595,12 @@ def test_model_without_fault():
 def test_fault_in_a_layer_is_caught(plant):
     """The check of a recurrent layer's gradients reports the planted fault."""
     assert plant.shows_in in failing(layer(plant.kind).comparisons())
+
+
+@pytest.mark.parametrize("plant", DROPOUT_FAULTS, indirect=True, ids=lambda fault: fault.name)
+def test_fault_in_recurrent_dropout_is_caught(plant):
+    """The check of a layer with recurrent dropout reports the planted fault."""
+    assert plant.shows_in in failing(layer(plant.kind, plant.drop).comparisons())
 
 
 @pytest.mark.parametrize("plant", MODEL_FAULTS, indirect=True, ids=lambda fault: fault.name)

@@ -10,8 +10,8 @@ from small_runs import content, finish, of_kind, small_config, small_corpus, sto
 
 from charnn.arrays import Array, Arrays
 from charnn.config import Config
-from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel
+from charnn.models.score import Score
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus
 from charnn.training.archive import load_checkpoint

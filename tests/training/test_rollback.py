@@ -22,8 +22,8 @@ from small_runs import (
 )
 
 from charnn.errors import DivergenceError
-from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel
+from charnn.models.score import Score
 from charnn.registry import OPTIMIZERS
 from charnn.text.batches import Batch
 from charnn.training import run_folder as run_folder_module

@@ -28,8 +28,8 @@ from charnn.engines.shard import Shard, shared_shapes
 from charnn.engines.shards import Shards
 from charnn.engines.shards_memory import SharedArrays
 from charnn.generation.sampling import sample
-from charnn.models.score import Score
 from charnn.models.language_model import LanguageModel
+from charnn.models.score import Score
 from charnn.nn.clipping import global_norm
 from charnn.nn.schedules import cosine, learning_rate
 from charnn.text.batches import Batch, Streams

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.nn.activations import sigmoid_, sigmoid_derivative, tanh_derivative
-from charnn.nn.kernels.kernel import Kernel, RecurrentWeights, States, Views
+from charnn.nn.activations import sigmoid_, sigmoid_derivative
+from charnn.nn.kernels.kernel import (
+    Kernel,
+    RecurrentWeights,
+    States,
+    Views,
+    candidate_derivative,
+)
 from charnn.nn.parameters import Gradients
-from charnn.nn.products import outer_products
 
 RZ, N = slice(0, 2), slice(2, 3)
 
@@ -29,13 +34,13 @@ class ResetBefore(Kernel):
         """One step."""
         (h_prev,) = previous
         (h,) = states
-        (reset_h,) = memory
+        reset_h = memory[0]
         _, sigmoids, r, z, n = a
         sigmoids += W.product(h_prev, RZ)
         sigmoid_(sigmoids)
         np.multiply(r, h_prev, out=reset_h)
         n += W.product(reset_h, N)[0]
-        np.tanh(n, out=n)
+        W.tanh(n, n)
         interpolate(h_prev, z, n, out=h)
 
     def local_gradients(
@@ -44,7 +49,7 @@ class ResetBefore(Kernel):
         """What stands in brackets in the equations."""
         (h_prev,) = previous
         (keep,) = local
-        update_derivatives(a, h_prev, da, keep)
+        update_derivatives(a, h_prev, memory[1:], da, keep)
         da[0] *= h_prev
 
     def step_backward(
@@ -75,11 +80,11 @@ class ResetBefore(Kernel):
         self, h_prev: Array, da: Array, memory: States, W: RecurrentWeights, gradients: Gradients
     ) -> None:
         """See `Kernel.weight_gradients`; what W_hn multiplied is r h_{t-1}."""
-        (reset_h,) = memory
+        reset_h = memory[0]
 
         def write(out: Array) -> None:
-            outer_products(h_prev, da[RZ], out=out[RZ])
-            outer_products(reset_h, da[N], out=out[N])
+            W.outer_products(h_prev, da[RZ], out=out[RZ])
+            W.outer_products(reset_h, da[N], out=out[N])
 
         gradients.add("W_hh", write)
 
@@ -100,14 +105,14 @@ class ResetAfter(Kernel):
         """One step."""
         (h_prev,) = previous
         (h,) = states
-        m, _ = memory
+        m = memory[0]
         recurrent = W.product(h_prev)
         _, sigmoids, r, z, n = a
         sigmoids += recurrent[RZ]
         sigmoid_(sigmoids)
         np.add(recurrent[2], W["b_hn"], out=m)
         n += r * m
-        np.tanh(n, out=n)
+        W.tanh(n, n)
         interpolate(h_prev, z, n, out=h)
 
     def local_gradients(
@@ -115,9 +120,9 @@ class ResetAfter(Kernel):
     ) -> None:
         """What stands in brackets in the equations."""
         (h_prev,) = previous
-        m, _ = memory
+        m = memory[0]
         keep, dm_dh = local
-        update_derivatives(a, h_prev, da, keep)
+        update_derivatives(a, h_prev, memory[2:], da, keep)
         da[0] *= m
         da[0] *= da[2]
         np.multiply(da[2], a[:, 0], out=dm_dh)
@@ -133,7 +138,7 @@ class ResetAfter(Kernel):
     ) -> States:
         """One step's gradient."""
         (dh,) = d_states
-        _, dm = memory
+        dm = memory[1]
         keep, dm_dh = local
         d_gates, d_rz, *_ = da
         d_gates *= dh
@@ -147,11 +152,11 @@ class ResetAfter(Kernel):
         self, h_prev: Array, da: Array, memory: States, W: RecurrentWeights, gradients: Gradients
     ) -> None:
         """See `Kernel.weight_gradients`; n's recurrent share has the gradient dm, not da_n."""
-        _, dm = memory
+        dm = memory[1]
 
         def write(out: Array) -> None:
-            outer_products(h_prev, da[RZ], out=out[RZ])
-            outer_products(h_prev, dm[None], out=out[N])
+            W.outer_products(h_prev, da[RZ], out=out[RZ])
+            W.outer_products(h_prev, dm[None], out=out[N])
 
         gradients.add("W_hh", write)
         gradients.add("b_hn", lambda out: np.sum(dm, axis=(0, 1), out=out))
@@ -164,12 +169,12 @@ def interpolate(h_prev: Array, z: Array, n: Array, out: Array) -> None:
     out += h_prev
 
 
-def update_derivatives(a: Array, h_prev: Array, da: Array, keep: Array) -> None:
+def update_derivatives(a: Array, h_prev: Array, mask: States, da: Array, keep: Array) -> None:
     """Fill what both forms share: da_z's and da_n's derivatives, r (1 - r), and `keep`, 1 - z."""
     gates = a.swapaxes(0, 1)
     _, z, n = gates
     sigmoid_derivative(gates[RZ], out=da[RZ])
     da[1] *= n - h_prev
-    tanh_derivative(n, out=da[2])
+    candidate_derivative(n, mask, out=da[2])
     da[2] *= z
     np.subtract(1, z, out=keep)

@@ -12,14 +12,17 @@ three ways that make it fast:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from charnn.arrays import Array, Arrays, Shape
+from charnn.nn.activations import tanh_derivative
 from charnn.nn.buffers import Buffers
+from charnn.nn.masks import RecurrentMasks
 from charnn.nn.parameters import Gradients
 from charnn.nn.products import (
     ALL_GATES,
@@ -38,11 +41,24 @@ Gates: TypeAlias = tuple[Any, Any]  # where a slice of gates starts and stops
 class RecurrentWeights:
     """A cell's recurrent weights, made ready once for all the steps of a window of B streams.
 
-    What its products return is valid until the next product.
+    What its products return is valid until the next product. With `masks`, what is multiplied and
+    the candidate are masked (see `charnn.nn.recurrent_dropout`); without them nothing is computed
+    for that. `tanh(a, out)` is the candidate's, and is called once a step.
     """
 
-    def __init__(self, weights: Arrays, batch_size: int, buffers: Buffers) -> None:
+    def __init__(
+        self,
+        weights: Arrays,
+        batch_size: int,
+        buffers: Buffers,
+        masks: RecurrentMasks | None = None,
+    ) -> None:
         self.weights = weights
+        self._mask = masks.state if masks else None
+        self._updates = iter(masks.update) if masks and masks.update is not None else None
+        self.tanh: Callable[[Array, Array], object] = np.tanh
+        if self._updates is not None:
+            self.tanh = partial(masked_tanh, self._updates)
         self._batch_size, self._buffers = batch_size, buffers
         self._layout: BlockedWeights | VectorWeights | None = None
         self._layout_transposed: BlockedWeights | None = None
@@ -74,13 +90,20 @@ class RecurrentWeights:
         multiply(da)
         return out[0] if len(out) == 1 else np.add.reduce(out, axis=0, out=total)
 
+    def outer_products(self, h: Array, da: Array, out: Array) -> None:
+        """The gradient of the weights of products: h (T, B, H), da (G, T, B, H), out (G, H, H)."""
+        if self._mask is not None:
+            h = np.multiply(h, self._mask, out=self._buffers.array("masked h", h.shape, h.dtype))
+        outer_products(h, da, out=out)
+
     def _prepare(self, gates: slice) -> tuple[Multiply, Array]:
         """Prepare the product with the weights of some gates, for all steps of the window."""
         if self._layout is None:
             scope = self._buffers.child("W_hh")
             self._layout = weights_for(self.weights["W_hh"], self._batch_size, scope)
         out = self._out()[gates]
-        known = self._products[gates.start, gates.stop] = self._layout.product(out, gates), out
+        multiply = masked_before(self._layout.product(out, gates), self._mask)
+        known = self._products[gates.start, gates.stop] = multiply, out
         return known
 
     def _prepare_transposed(self, gates: slice) -> tuple[Multiply, Array, Array]:
@@ -90,7 +113,8 @@ class RecurrentWeights:
             self._layout_transposed = BlockedWeights(W, self._batch_size, scope)
         out = self._out()[gates]
         total = self._buffers.array("total", out.shape[1:], out.dtype)
-        known = self._layout_transposed.products(out, gates), out, total
+        multiply = masked_after(self._layout_transposed.products(out, gates), self._mask, out)
+        known = multiply, out, total
         self._products_transposed[gates.start, gates.stop] = known
         return known
 
@@ -101,20 +125,57 @@ class RecurrentWeights:
         return self._buffers.array("out", (G, self._batch_size, H), W_hh.dtype)
 
 
+def masked_tanh(masks: Iterator[Array], a: Array, out: Array) -> None:
+    """`m_t tanh(a)` with the next of the steps' masks."""
+    np.tanh(a, out)
+    out *= next(masks)
+
+
+def masked_before(multiply: Multiply, mask: Array | None) -> Multiply:
+    """Return a product of x mask in place of x; `multiply` itself where there is no mask."""
+    if mask is None:
+        return multiply
+    masked = np.empty_like(mask)
+
+    def multiply_masked(x: Array) -> None:
+        multiply(np.multiply(x, mask, masked))
+
+    return multiply_masked
+
+
+def masked_after(multiply: Multiply, mask: Array | None, out: Array) -> Multiply:
+    """Return a product whose result `out` is masked; `multiply` itself where there is no mask."""
+    if mask is None:
+        return multiply
+
+    def multiply_masked(x: Array) -> None:
+        multiply(x)
+        np.multiply(out, mask, out)
+
+    return multiply_masked
+
+
 class Kernel(ABC):
     """The steps of one cell. Kernels are stateless: all that a step computes is passed in or out.
 
     `memory` names what a step keeps until the weights' gradients are computed, `local` the
-    derivatives of a step beside those of its gates; (B, H) each.
+    derivatives of a step beside those of its gates; (B, H) each. Where the candidate is masked, the
+    memory that is passed in ends with its mask.
     """
 
     memory: ClassVar[tuple[str, ...]] = ()
     local: ClassVar[tuple[str, ...]] = ()
     completes: ClassVar[bool] = False  # h enters through `RecurrentWeights.complete` only
 
-    def weights(self, weights: Arrays, batch_size: int, buffers: Buffers) -> RecurrentWeights:
+    def weights(
+        self,
+        weights: Arrays,
+        batch_size: int,
+        buffers: Buffers,
+        masks: RecurrentMasks | None = None,
+    ) -> RecurrentWeights:
         """Return the cell's weights, ready for the steps of B streams."""
-        return RecurrentWeights(weights, batch_size, buffers)
+        return RecurrentWeights(weights, batch_size, buffers, masks)
 
     def views(self, a: Array) -> Views:
         """Return a step's (G, B, H), then the parts of it that a step names.
@@ -185,4 +246,19 @@ class Kernel(ABC):
         gradients: Gradients,
     ) -> None:
         """Add a window's gradients of the recurrent weights: h_prev (T, B, H), da (G, T, B, H)."""
-        gradients.add("W_hh", lambda out: outer_products(h_prev, da, out=out))
+        gradients.add("W_hh", lambda out: W.outer_products(h_prev, da, out=out))
+
+
+def candidate_derivative(n: Array, masks: States, out: Array) -> None:
+    """Compute `1 - n^2`, the derivative of the candidate n = tanh(a) by a, for some steps.
+
+    `masks` is what the memory has behind the kernel's own: nothing, or the candidate's mask m,
+    which is 0 or `scale`. Then n is `m tanh(a)`, so `m (1 - tanh(a)^2) = m - n^2 / scale`.
+    """
+    if not masks:
+        tanh_derivative(n, out=out)
+        return
+    (mask,) = masks
+    np.multiply(n, n, out=out)
+    out /= mask.max() or 1
+    np.subtract(mask, out, out=out)

@@ -6,7 +6,13 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.nn.activations import sigmoid_, sigmoid_derivative, tanh_derivative
-from charnn.nn.kernels.kernel import Kernel, RecurrentWeights, States, Views
+from charnn.nn.kernels.kernel import (
+    Kernel,
+    RecurrentWeights,
+    States,
+    Views,
+    candidate_derivative,
+)
 
 
 class LSTMKernel(Kernel):
@@ -26,11 +32,11 @@ class LSTMKernel(Kernel):
         """One step."""
         h_prev, c_prev = previous
         h, c = states
-        (tanh_c,) = memory
+        tanh_c = memory[0]
         gates, sigmoids, i, f, o, g = a
         W.complete(gates, h_prev)
         sigmoid_(sigmoids)
-        np.tanh(g, out=g)
+        W.tanh(g, g)
         np.multiply(f, c_prev, out=c)
         i_g = np.multiply(i, g, out=h)  # h is filled last
         c += i_g
@@ -42,7 +48,7 @@ class LSTMKernel(Kernel):
     ) -> None:
         """What stands in brackets in the equations."""
         _, c_prev = previous
-        (tanh_c,) = memory
+        tanh_c = memory[0]
         (dc_dh,) = local
         gates = a.swapaxes(0, 1)
         i, _, o, g = gates
@@ -50,7 +56,7 @@ class LSTMKernel(Kernel):
         da[0] *= g
         da[1] *= c_prev
         da[2] *= tanh_c
-        tanh_derivative(g, out=da[3])
+        candidate_derivative(g, memory[1:], out=da[3])
         da[3] *= i
         tanh_derivative(tanh_c, out=dc_dh)
         dc_dh *= o

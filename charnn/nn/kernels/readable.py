@@ -13,8 +13,9 @@ from charnn.arrays import Array, Arrays, Shape
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell, StepWeights
 from charnn.nn.kernels.kernel import Kernel, RecurrentWeights, States, Views
+from charnn.nn.masks import RecurrentMasks
 from charnn.nn.parameters import Gradients
-from charnn.nn.products import ALL_GATES, outer_products
+from charnn.nn.products import ALL_GATES
 
 
 class RecordingWeights(RecurrentWeights, StepWeights):
@@ -23,8 +24,14 @@ class RecordingWeights(RecurrentWeights, StepWeights):
     So their gradients are computed for the whole window at once, after its last step.
     """
 
-    def __init__(self, weights: Arrays, batch_size: int, buffers: Buffers) -> None:
-        super().__init__(weights, batch_size, buffers)
+    def __init__(
+        self,
+        weights: Arrays,
+        batch_size: int,
+        buffers: Buffers,
+        masks: RecurrentMasks | None = None,
+    ) -> None:
+        super().__init__(weights, batch_size, buffers, masks)
         self._factors: dict[tuple[Any, Any], list[tuple[Array, Array]]] = {}
         self._sums: dict[str, Array] = {}
 
@@ -38,6 +45,13 @@ class RecordingWeights(RecurrentWeights, StepWeights):
             return self.product_transposed(du, gates).copy()
 
         return self.product(h, gates).copy(), backward
+
+    def drop(self, candidate: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """See `StepWeights.drop`."""
+        if self._updates is None:
+            return candidate, unchanged
+        mask: Array = next(self._updates)
+        return candidate * mask, lambda d_dropped: d_dropped * mask
 
     def add_gradient(self, name: str, gradient: Array) -> None:
         """See `StepWeights.add_gradient`."""
@@ -55,7 +69,7 @@ class RecordingWeights(RecurrentWeights, StepWeights):
         for (start, stop), pairs in self._factors.items():
             h = np.stack([h for h, _ in pairs])
             du = np.stack([du for _, du in pairs], axis=1)
-            outer_products(h, du, out=out[start:stop])
+            self.outer_products(h, du, out=out[start:stop])
 
 
 class ReadableKernel(Kernel):
@@ -64,9 +78,15 @@ class ReadableKernel(Kernel):
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
 
-    def weights(self, weights: Arrays, batch_size: int, buffers: Buffers) -> RecordingWeights:
+    def weights(
+        self,
+        weights: Arrays,
+        batch_size: int,
+        buffers: Buffers,
+        masks: RecurrentMasks | None = None,
+    ) -> RecordingWeights:
         """Return weights that remember what they were multiplied with."""
-        return RecordingWeights(weights, batch_size, buffers)
+        return RecordingWeights(weights, batch_size, buffers, masks)
 
     def rows(self, memory: Sequence[Array], steps: int) -> Sequence[Any]:
         """Return a place for each step's backward function."""
@@ -109,6 +129,11 @@ class ReadableKernel(Kernel):
     ) -> None:
         """Add the gradients that the steps' products and sums amount to."""
         recording(W).add_to(gradients)
+
+
+def unchanged(d_candidate: Array) -> Array:
+    """Return the gradient of what was not masked."""
+    return d_candidate
 
 
 def recording(W: RecurrentWeights) -> RecordingWeights:
