@@ -158,7 +158,7 @@ def test_a_misspelt_command(typed: str, meant: str) -> None:
     ("typed", "sentence"),
     [
         (["eval"], "Missing argument 'CKPT'. See `charnn eval --help`."),
-        (["train"], "Missing argument 'CORPUS...'; name at least one text file."),
+        (["train"], "Missing argument 'CORPUS...'; name at least one file."),
         (["hello", "--nothing"], "No such option '--nothing'. See `charnn hello --help`."),
         (["--nothing", "hello"], "No such option '--nothing'. See `charnn --help`."),
         (["sample", "a.npz", "b.npz"], "Got unexpected extra argument (b.npz)"),
