@@ -169,7 +169,7 @@ def behaviours() -> Iterator[Behaviour]:
         "words to phones",
         "train ice_train.tsv --val ice_dev.tsv --test ice_test.tsv --task transduce "
         '--target-sep " " --bidirectional --hidden-size 128 --embedding-size 64 --batch-size 16 '
-        "--learning-rate 2e-3 --dropout 0.3 --epochs 40 --eval-every 200 --clip-norm 5 "
+        "--learning-rate 2e-3 --dropout 0.4 --label-smoothing 0.1 --epochs 50 --eval-every 250 "
         "--init-scale 0.2 --select accuracy",
         nothing,
         accuracy,
