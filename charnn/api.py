@@ -7,14 +7,16 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from charnn.config import Config, ModelConfig, PredictionConfig, SamplingConfig, check_task
+from charnn.config import Config, PredictionConfig, SamplingConfig, check_task
 from charnn.errors import ConfigError, CorpusError
 from charnn.models.evaluation import STREAMS
 from charnn.models.evaluation import evaluate as evaluate_ids
 from charnn.models.gradient_check import check_configuration
 from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
 from charnn.models.score import Score
 from charnn.nn.central_differences import Comparison
+from charnn.tasks.gradient_variants import check_sequences
 from charnn.tasks.prediction import Prediction
 from charnn.text.corpus import Corpus, corpus_in_memory
 from charnn.text.records import source_of
@@ -159,9 +161,17 @@ def gradcheck(
     seq_length: int = 3,
     seed: int = 1,
     directional: bool = False,
+    task: str = "lm",
     **options: Any,
 ) -> list[Comparison]:
-    """Check a random model's gradients; options are those of `ModelConfig`: cell, ..."""
-    config = ModelConfig(**{"hidden_size": 4, "dropout": 0.0} | options)
+    """Check a random model's gradients; options are those of `ModelConfig`: cell, ...
+
+    `task` is one of those of `charnn train`; what is not a language model is checked on sequences
+    of unequal lengths, of `vocab_size` different symbols on either side. Raises ConfigError.
+    """
+    config = Config.from_values({"hidden_size": 4, "dropout": 0.0, "task": task} | options).model
+    if task != "lm":
+        sizes = Sizes(vocab_size, vocab_size)
+        return check_sequences(task, config, sizes, seq_length, seed, directional)
     model = LanguageModel.initialized(config, vocab_size, seed, "float64")
     return check_configuration(model, seq_length, seed, directional)

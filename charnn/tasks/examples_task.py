@@ -41,6 +41,10 @@ class ExamplesTask(Task):
         """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
         return PairVocabulary.from_json(content)
 
+    def bytes_to_read(self, names: Sequence[str], config: Config) -> int | None:
+        """Return the size of all files: see `Task.bytes_to_read`."""
+        return bytes_to_read(names, config)
+
     def read(
         self,
         names: Sequence[str],

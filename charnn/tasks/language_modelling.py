@@ -22,7 +22,7 @@ from charnn.tasks.assessment import Assessment, Progress
 from charnn.tasks.task import Dataset, Task
 from charnn.text.batches import WHOLE, Batch, Share, Streams, fit_streams
 from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary, read_for_scoring
-from charnn.text.source import TextFiles, ignore, stem
+from charnn.text.source import TextFiles, ignore, size_of, stem
 from charnn.text.vocabulary import Vocabulary, utf8
 
 SAMPLE_TEMPERATURE = 0.8  # of the samples during training
@@ -37,7 +37,6 @@ class LanguageModelling(Task):
     title = "language modelling"
     model = LanguageModel
     illustration_title = f"at temperature {SAMPLE_TEMPERATURE:g}"
-    passes = 2  # a text is counted, then encoded
     use = "sample"
 
     def run_name(self, names: Sequence[str], config: Config) -> str:
@@ -55,6 +54,11 @@ class LanguageModelling(Task):
     def vocabulary(self, content: object) -> Vocabulary:
         """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
         return Vocabulary.from_json(content)
+
+    def bytes_to_read(self, names: Sequence[str], config: Config) -> int | None:
+        """Return twice the size of the files: a text is counted, then encoded."""
+        size = size_of(names)
+        return None if size is None else 2 * size
 
     def read(
         self,

@@ -90,7 +90,6 @@ class Task(ABC):
     accuracy: ClassVar[str | None] = None  # what `Score.accuracy` is
     error_rate: ClassVar[str | None] = None  # what `Score.error_rate` is
     illustration_title: ClassVar[str] = ""  # what `illustration` shows
-    passes: ClassVar[int] = 1  # over the files, when they are read
     use: ClassVar[str] = "predict"  # the command that a trained model is for, or "sample"
     draws_lines: ClassVar[bool] = False  # whether what `stream` yields are whole lines
 
@@ -109,6 +108,10 @@ class Task(ABC):
     @abstractmethod
     def vocabulary(self, content: object) -> Any:
         """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
+
+    @abstractmethod
+    def bytes_to_read(self, names: Sequence[str], config: Config) -> int | None:
+        """Return how many bytes `read` will be told; None if that is unknown."""
 
     @abstractmethod
     def read(

@@ -87,8 +87,7 @@ def test_dropout_is_on() -> None:
     model = model_of(dropout=0.5)
     states = model.zero_states(2)
     numeric = [
-        check_model(model, BATCH, states, random_seed=seed)[0].numeric
-        for seed in (None, 1, 2)
+        check_model(model, BATCH, states, random_seed=seed)[0].numeric for seed in (None, 1, 2)
     ]
     assert len(set(numeric)) == 3
 
