@@ -19,7 +19,7 @@ from charnn.tasks.task import Task
 from charnn.text.batches import WHOLE, Batch, Share
 from charnn.text.buckets import Buckets, in_order
 from charnn.text.pairs import Examples, Pairs, pairs_in
-from charnn.text.records import read_examples, read_for_scoring_pairs
+from charnn.text.records import bytes_to_read, read_examples, read_for_scoring_pairs
 from charnn.text.source import ignore
 from charnn.text.symbols import PairVocabulary
 
