@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from charnn.config import Config, ModelConfig, SamplingConfig
-from charnn.errors import CorpusError
-from charnn.generation.sampling import sample as sample_bytes
+from charnn.config import Config, PredictionConfig, SamplingConfig, check_task
+from charnn.errors import ConfigError, CorpusError
 from charnn.models.evaluation import STREAMS
 from charnn.models.evaluation import evaluate as evaluate_ids
 from charnn.models.gradient_check import check_configuration
 from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
 from charnn.models.score import Score
 from charnn.nn.central_differences import Comparison
+from charnn.tasks.gradient_variants import check_sequences
+from charnn.tasks.prediction import Prediction
 from charnn.text.corpus import Corpus, corpus_in_memory
+from charnn.text.records import source_of
 from charnn.text.vocabulary import Vocabulary, count_code_points
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import Checkpoint
@@ -95,9 +98,16 @@ def files_or_corpus(texts: Sequence[str | PathLike[str] | Corpus]) -> list[str] 
 
 
 def samples(checkpoint: Checkpoint, **options: Any) -> list[str]:
-    """Draw `num` texts as one batch; options are those of `SamplingConfig`: length, seed, ..."""
-    texts = sample_bytes(checkpoint.model, checkpoint.vocabulary, SamplingConfig(**options))
-    return [text.decode("utf-8", "replace") for text in texts]
+    """Draw `num` texts as one batch; options are those of `SamplingConfig`: length, seed, ...
+
+    From a model of generation from a label these are lines of the class `label`, or of each class.
+    Raises ConfigError for a model that draws no text.
+    """
+    task = checkpoint.task
+    task.check_use("sample")
+    check_task(SamplingConfig, options, task.name)
+    drawn = task.samples(checkpoint.model, checkpoint.vocabulary, SamplingConfig(**options))
+    return [content["text"] for content in drawn]
 
 
 def sample(checkpoint: Checkpoint, **options: Any) -> str:
@@ -105,12 +115,35 @@ def sample(checkpoint: Checkpoint, **options: Any) -> str:
     return samples(checkpoint, **options | {"num": 1})[0]
 
 
+def predict(checkpoint: Checkpoint, texts: Iterable[str], **options: Any) -> list[Prediction]:
+    """Return the answers to texts, in their order; `prediction.best.text` is the first of each.
+
+    A text is written as a line of the files that the model learned from. Options are those of
+    `PredictionConfig`: top, beam, n_best, ... Raises ConfigError for a model that predicts nothing,
+    and CorpusError for a text that it cannot read.
+    """
+    if isinstance(texts, str):
+        raise ConfigError("texts is a single text; give a list of texts.")
+    task = checkpoint.task
+    task.check_use("predict")
+    check_task(PredictionConfig, options, task.name)
+    chosen = PredictionConfig(**options)
+    sources = [source_of(text, checkpoint.config, checkpoint.vocabulary) for text in texts]
+    return task.predictions(checkpoint.model, checkpoint.vocabulary, sources, chosen)
+
+
 def evaluate(checkpoint: Checkpoint, text: str, streams: int = STREAMS) -> Score:
     """Score a text with its state carried through: nats, bits, perplexity.
 
     Characters that the model does not know are the unknown symbol. Raises CorpusError where it has
-    none, or where the text has fewer than two characters.
+    none, or where the text has fewer than two characters, and ConfigError for a model of another
+    task, which `charnn eval` scores.
     """
+    if not isinstance(checkpoint.model, LanguageModel):
+        raise ConfigError(
+            f"a model of {checkpoint.task.title} is scored on files of examples, not on a text; "
+            "use `charnn eval RUN FILE`."
+        )
     vocabulary = checkpoint.vocabulary
     outside = vocabulary.outside(text)
     if outside and not vocabulary.unknown:
@@ -128,9 +161,17 @@ def gradcheck(
     seq_length: int = 3,
     seed: int = 1,
     directional: bool = False,
+    task: str = "lm",
     **options: Any,
 ) -> list[Comparison]:
-    """Check a random model's gradients; options are those of `ModelConfig`: cell, ..."""
-    config = ModelConfig(**{"hidden_size": 4, "dropout": 0.0} | options)
+    """Check a random model's gradients; options are those of `ModelConfig`: cell, ...
+
+    `task` is one of those of `charnn train`; what is not a language model is checked on sequences
+    of unequal lengths, of `vocab_size` different symbols on either side. Raises ConfigError.
+    """
+    config = Config.from_values({"hidden_size": 4, "dropout": 0.0, "task": task} | options).model
+    if task != "lm":
+        sizes = Sizes(vocab_size, vocab_size)
+        return check_sequences(task, config, sizes, seq_length, seed, directional)
     model = LanguageModel.initialized(config, vocab_size, seed, "float64")
     return check_configuration(model, seq_length, seed, directional)

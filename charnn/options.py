@@ -108,8 +108,9 @@ class Option:
 
     def expected(self) -> str:
         """Return what the option accepts, in words: `give a whole number of at least 1`."""
+        or_none = ", or none" if self.optional else ""
         if self.choices is not None:
-            return "choose " + ", ".join(self.choices)
+            return "choose " + ", ".join(self.choices) + or_none
         names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
         bounds = [
             f"{words} {limit:g}"
@@ -121,7 +122,6 @@ class Option:
             )
             if limit is not None
         ]
-        or_none = ", or none" if self.optional else ""
         return " ".join(["give", names[self.type], " and ".join(bounds)]).rstrip() + or_none
 
     def _convert(self, value: object) -> Value:

@@ -1,4 +1,4 @@
-"""Imports point one way: nn, text, models, engines, training, and the command line on top."""
+"""Imports point one way: nn, text, models, tasks, engines, training, the command line on top."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ ROOMS = (
     "config",
     "text",
     "models",
+    "generation",
+    "tasks",
     "engines",
     "training",
-    "generation",
     "api",
     "bench",
     "cli",

@@ -215,13 +215,16 @@ def test_examples_of_the_reference_run(quick_start: Path, monkeypatch: pytest.Mo
 def test_python_examples_run(
     quick_start: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The example of docs/python.md runs as it stands and prints what it says."""
+    """The examples of docs/python.md run as they stand and print what they say."""
     monkeypatch.chdir(quick_start)
-    (example,) = blocks(PAGES["docs/python.md"], "python")
-    exec(compile(example, "docs/python.md", "exec"), {})  # noqa: S102
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[0].startswith("completed")
-    assert printed[-1] == "True"
+    shown = []
+    for example in blocks(PAGES["docs/python.md"], "python"):
+        exec(compile(example, "docs/python.md", "exec"), {})  # noqa: S102
+        shown.append(capsys.readouterr().out.splitlines())
+    text, classes = shown
+    assert text[0].startswith("completed")
+    assert text[-1] == "True"
+    assert classes[-1].startswith("new rope [('vowel', 0.9")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
 from rich.measure import Measurement
@@ -67,6 +68,8 @@ PICTURE = """\
 </g>
 </svg>
 """
+SHADES = "·░▒▓█"  # of a heat map; each stands for a weight of (its place / 5)^2 or more
+WIDEST_LABEL = 8  # columns of a terminal
 CONTROLS = {
     code: ascii(chr(code))[1:-1]
     for code in (*range(32), *range(127, 160))
@@ -135,6 +138,50 @@ def show_table(
 def natural_width(console: Console, table: Table) -> int:
     """Return the width in columns at which nothing of a table is cut off."""
     return Measurement.get(console, console.options.update(max_width=100_000), table).maximum
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return cell_len(text)
+
+
+def show_heat_map(
+    rows: Sequence[str], columns: Sequence[str], weights: Any, legend: bool = True
+) -> None:
+    """Draw weights (R, C) from 0 to 1 as shades under the labels of columns, beside those of rows.
+
+    What is wider than the terminal is drawn in pieces, one below the other.
+    """
+    console = make_console()
+    rows = [label(row) for row in rows]
+    columns = [label(column) for column in columns]
+    left = max(map(cell_len, rows))
+    width = max(2, *map(cell_len, columns))
+    at_once = max(1, (console.width - left - 1) // (width + 1))
+    for start in range(0, len(columns), at_once):
+        part = columns[start : start + at_once]
+        header = " ".join(set_cell_size(column, width) for column in part)
+        console.print(Text(f"{' ' * left} {header}".rstrip(), "bold"), soft_wrap=True)
+        for row, values in zip(rows, weights, strict=True):
+            line = Text(" " * (left - cell_len(row)) + row + " ", "bold")
+            for value in values[start : start + at_once]:
+                level = min(int(5 * math.sqrt(max(float(value), 0.0))), 4)
+                style = "cyan" if level else "dim"
+                line.append(SHADES[level] * (width if level else 1), style)
+                line.append(" " * (1 if level else width))
+            line.rstrip()
+            console.print(line, soft_wrap=True)
+        console.print()
+    if legend:
+        meanings = (f"{shade} from {(n / 5) ** 2:.0%}" for n, shade in enumerate(SHADES))
+        console.print(Text("  ".join(meanings), "dim"), soft_wrap=True)
+        console.print()
+
+
+def label(symbol: str) -> str:
+    """Return a symbol as a label of a heat map, shortened if it is long."""
+    text = visible(symbol).replace(" ", "␣").replace("\t", "\\t").replace("\n", "\\n")
+    return text if cell_len(text) <= WIDEST_LABEL else set_cell_size(text, WIDEST_LABEL - 1) + "…"
 
 
 @contextmanager

@@ -7,8 +7,14 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, complete_files, declared_flags, output_flags
-from charnn.config import EvaluationConfig
+from charnn.cli.flags import (
+    SectionedCommand,
+    complete_files,
+    declared_flags,
+    given,
+    output_flags,
+)
+from charnn.config import EvaluationConfig, check_task
 
 
 @click.command("eval", cls=SectionedCommand)
@@ -19,46 +25,45 @@ from charnn.config import EvaluationConfig
 def command(
     checkpoint: str, text: tuple[str, ...], quiet: bool, as_json: bool, **values: Any
 ) -> None:
-    """Score texts with a model: nats and bits per character, and perplexity.
+    """Score texts or examples with a model: nats and bits per character, and how much is right.
 
     \b
     charnn eval runs/shakespeare-lstm sonnets.txt
     cat sonnets.txt | charnn eval best.npz - --json
+    charnn eval runs/names-classify test.tsv --confusion
 
     A long text is cut into pieces that are scored side by side; before each piece, the model reads
     the 256 characters that precede it. With --streams 1 the text is not cut, and the state is
     carried from beginning to end. The very first character is not predicted.
+
+    Examples are scored by their loss and by how much is right. Of classes that is the accuracy,
+    macro-F1 (the mean F1 of the classes that occur in the files or among the answers), and
+    precision, recall and F1 of each; of tags the same, and the share of sequences without an error;
+    of transduction the share of exact predictions, and the symbol error rate, which is the number
+    of edits that lead from the predictions to the targets by that of the targets' symbols.
     """
-    from charnn.cli.console import progress_bar, say, show, show_json
-    from charnn.models.evaluation import evaluate
-    from charnn.text.corpus import read_for_scoring
+    from charnn.cli.console import progress_bar, say, show, show_json, show_table
     from charnn.training.archive import load_checkpoint
 
     options = EvaluationConfig(**values)
     saved = load_checkpoint(Path(checkpoint))
-    ids, outside = read_for_scoring(text, options.encoding, saved.vocabulary)
-    with progress_bar("evaluating", len(ids) - 1, quiet or as_json) as advance:
-        score = evaluate(saved.model, ids, options.streams, advance)
-    unknown = sum(outside.values())
-    if outside and not quiet:
-        names = ", ".join(f"{symbol!r} {times:,}x" for symbol, times in outside.most_common(8))
-        more = f" and {len(outside) - 8} more" if len(outside) > 8 else ""
-        fate = "scored as the unknown symbol" if saved.vocabulary.unknown else "left out"
-        say(f"note: {unknown:,} characters are unknown to the model ({names}{more}); {fate}.")
-    unit = saved.vocabulary.unit
-    characters = len(ids) + (0 if saved.vocabulary.unknown else unknown)
-    if as_json:
-        content = {
-            "characters": characters,
-            "unknown_characters": unknown,
-            "nats_per_char": score.nats_per_symbol,
-            "bits_per_char": score.bits_per_symbol,
-            "perplexity": score.perplexity,
-            "unit": unit,
-        }
-        show_json(content)
-        return
-    show(
-        f"{score.nats_per_symbol:.4f} nats/{unit}   {score.bits_per_symbol:.4f} bits/{unit}   "
-        f"perplexity {score.perplexity:.3f}   {characters:,} {unit}s, {unknown:,} unknown"
+    check_task(EvaluationConfig, given(click.get_current_context(), values), saved.task.name)
+    found = saved.task.assess(
+        saved.model,
+        saved.vocabulary,
+        saved.config,
+        text,
+        options,
+        lambda total: progress_bar("evaluating", total, quiet or as_json),
     )
+    if not quiet:
+        for note in found.notes:
+            say(f"note: {note}")
+    if as_json:
+        show_json(found.content)
+        return
+    show(found.summary)
+    for number, table in enumerate(found.tables):
+        if number == 0:
+            show("")
+        show_table(table.title, table.columns, table.rows, table.left)

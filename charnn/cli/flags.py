@@ -134,8 +134,16 @@ def declared_flag(
         return declared.parse(value)
 
     if declared.type is bool:
+        name = flag_name(declared)
+        if not environment:
+            return flag(name, declared.name, section=section, is_flag=True, help=declared.help)
         return flag(
-            flag_name(declared), declared.name, section=section, is_flag=True, help=declared.help
+            f"{name}/{as_flag('no_' + declared.name)}",
+            declared.name,
+            section=section,
+            default=declared.default,
+            help=f"{declared.help}  [{defaults_of(declared)}]",
+            envvar=f"CHARNN_{declared.name.upper()}",
         )
 
     def complete(
@@ -146,9 +154,7 @@ def declared_flag(
         values = [*(declared.choices or ()), *(["none"] if declared.optional else [])]
         return [completion(value) for value in values if value.startswith(incomplete)]
 
-    default = "none" if declared.default is None else declared.default
-    defaults = [str(default), *(f"{task}: {value}" for task, value in declared.by_task.items())]
-    bracket = "" if default == "" else f"  [{'; '.join(defaults)}]"
+    bracket = "" if declared.default == "" else f"  [{defaults_of(declared)}]"
     names = [name for name in (declared.name, declared.formerly) if name is not None]
     formerly = as_flag(declared.formerly) if declared.formerly else None
     return click.option(
@@ -185,6 +191,17 @@ def declared_flags(
         return command
 
     return decorate
+
+
+def defaults_of(declared: Option) -> str:
+    """Return an option's default, and those of tasks that differ, for people to read."""
+    words = {None: "none", True: "yes", False: "no"}
+    values = {"": declared.default, **declared.by_task}
+    return "; ".join(
+        f"{task}: {shown}" if task else f"{shown}"
+        for task, value in values.items()
+        for shown in [words[value] if value is None or isinstance(value, bool) else value]
+    )
 
 
 def only_for(declared: Option) -> str | None:

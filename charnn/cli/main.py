@@ -16,6 +16,7 @@ from charnn.version import __version__
 COMMANDS = {
     "train": "Train a model on a text.",
     "sample": "Sample text from a model.",
+    "predict": "Predict classes, tags or sequences.",
     "eval": "Score texts with a model.",
     "info": "Show what a checkpoint holds.",
     "vocab": "Show or save the vocabulary of a text.",

@@ -210,7 +210,8 @@ class PlainReporter(Reporter):
         if self.trainer.folder is not None:
             interrupted = event.reason == "interrupted"
             name = shlex.quote(str(self.trainer.folder.path))
-            command = f"train --resume {name}" if interrupted else f"sample {name} --len 500"
+            trained = self.task.next_command(name, self.trainer.corpus.vocabulary)
+            command = f"train --resume {name}" if interrupted else trained
             lines.append(f"next        charnn {command}")
         return lines
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, complete_files, declared_flags, output_flags
-from charnn.config import SamplingConfig
-from charnn.errors import ConfigError
-
-SEPARATOR = "\n---\n"
+from charnn.cli.flags import (
+    SectionedCommand,
+    complete_files,
+    declared_flags,
+    given,
+    output_flags,
+)
+from charnn.config import SamplingConfig, check_task
 
 
 @click.command("sample", cls=SectionedCommand)
@@ -27,13 +30,16 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
     charnn sample runs/shakespeare-lstm --len 500
     charnn sample best.npz --prime "ROMEO:" --temperature 0.7 --seed 1
     charnn sample best.npz --num 4 --stop "." --json
+    charnn sample runs/names-generate --label Russian --num 10
 
     The output begins with the prime. Several samples (--num) are separated by lines of three
     hyphens (---).
+
+    A model of --task generate writes lines of a class, one sample a line. Without --label it writes
+    lines of each of its classes, each followed by a tab and its class, in the form that it learned
+    from. A line ends where the model ends it, or after --len characters.
     """
     from charnn.cli.console import say, show_json
-    from charnn.generation.sampling import sample, stream
-    from charnn.text.vocabulary import utf8
     from charnn.training.archive import load_checkpoint
 
     if values["prime"] == "-":
@@ -41,37 +47,21 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
     if values["seed"] is None:
         values["seed"] = secrets.randbits(32)
     options = SamplingConfig(**values)
-    if options.length is None and (options.num > 1 or as_json):
-        raise ConfigError("len is none, but --num and --json need samples that end; give --len N.")
     saved = load_checkpoint(Path(checkpoint))
-    model, vocabulary, prime = saved.model, saved.vocabulary, options.prime
-    outside = vocabulary.outside(prime)
-    if outside and not quiet:
-        fate = "read as the unknown symbol" if vocabulary.unknown else "left out"
-        names = ", ".join(map(repr, outside))
-        say(f"note: the prime has {names}, which the model does not know; {fate}.")
+    task, drawn_from = saved.task, (saved.model, saved.vocabulary, options)
+    task.check_use("sample")
+    check_task(SamplingConfig, given(click.get_current_context(), values), task.name)
+    if not quiet:
+        for note in task.sampling_notes(saved.vocabulary, options):
+            say(f"note: {note}")
     if as_json:
-        for number, text in enumerate(sample(model, vocabulary, options)):
-            show_json(
-                {
-                    "sample": number,
-                    "seed": options.seed,
-                    "prime": prime,
-                    "text": text.decode("utf-8", "replace"),
-                }
-            )
+        for content in task.samples(*drawn_from):
+            show_json(content)
         return
     out = sys.stdout.buffer
-    start = utf8(prime)
-    if options.num == 1:
-        out.write(start)
-        for piece in stream(model, vocabulary, options):
-            out.write(piece)
-            out.flush()
-    else:
-        out.write(
-            SEPARATOR.encode().join(start + text for text in sample(model, vocabulary, options))
-        )
-    if sys.stdout.isatty():
+    for piece in task.stream(*drawn_from):
+        out.write(piece)
+        out.flush()
+    if sys.stdout.isatty() and not task.draws_lines:
         out.write(b"\n")
     out.flush()

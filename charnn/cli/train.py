@@ -23,6 +23,7 @@ from charnn.cli.flags import (
 )
 from charnn.config import Config
 from charnn.errors import InputError, SaveError
+from charnn.options import Value
 
 if TYPE_CHECKING:
     from charnn.cli.reporters import Reporter
@@ -74,22 +75,21 @@ def command(
     as_json: bool,
     **_: Any,
 ) -> None:
-    """Train a model on one or more text files (plain or .gz; - is standard input).
+    """Train a model on one or more files (plain or .gz; - is standard input).
 
     \b
     charnn train shakespeare.txt --cell lstm
     charnn train shakespeare.txt --config configs/tinyshakespeare.yaml --out runs/bard
     charnn train --resume runs/bard --steps 20000
     charnn train sonnets.txt --init-from runs/bard
+    charnn train names/*.txt --task classify --bidirectional
+    charnn train words.tsv --val dev.tsv --task transduce --target-sep " "
 
     The first Ctrl-C finishes the update, saves the run and ends; --resume continues it later. A
     second Ctrl-C ends at once, without saving.
     """
-    from charnn.cli.console import progress_bar
     from charnn.cli.live import make_reporter
-    from charnn.tasks.registry import task_of
-    from charnn.text.source import size_of
-    from charnn.training.setup import new_run, resume_run
+    from charnn.training.setup import resume_run
 
     values = given_values(ctx)
     if resume is not None:
@@ -101,21 +101,9 @@ def command(
                 )
         run = resume_run(Path(resume), corpus, values)
     elif corpus:
-        config = Config.from_values(values)
-        size = size_of(corpus)
-        total = None if size is None else task_of(config).passes * size
-        with progress_bar("reading", total, quiet or as_json) as advance:
-            run = new_run(
-                corpus,
-                config,
-                advance=advance,
-                fixed=values,
-                out=Path(out) if out is not None else None,
-                force=force,
-                init_from=Path(init_from) if init_from is not None else None,
-            )
+        run = begin(corpus, values, out, force, init_from, quiet or as_json)
     else:
-        raise click.UsageError("Missing argument 'CORPUS...'; name at least one text file.")
+        raise click.UsageError("Missing argument 'CORPUS...'; name at least one file.")
     with stopping_signals(run.trainer) as received:
         follow(run, make_reporter(run.trainer, quiet, as_json))
     if run.trainer.unsaved:
@@ -123,6 +111,33 @@ def command(
         raise SaveError(f"the run ended, but not everything could be saved: {reasons}")
     if run.trainer.interrupted:
         ctx.exit(128 + received[0])
+
+
+def begin(
+    corpus: tuple[str, ...],
+    values: dict[str, Value],
+    out: str | None,
+    force: bool,
+    init_from: str | None,
+    quiet: bool,
+) -> Run:
+    """Prepare a new run, and show how far reading is."""
+    from charnn.cli.console import progress_bar
+    from charnn.tasks.registry import task_of
+    from charnn.training.setup import new_run
+
+    config = Config.from_values(values)
+    total = task_of(config).bytes_to_read(corpus, config)
+    with progress_bar("reading", total, quiet) as advance:
+        return new_run(
+            corpus,
+            config,
+            fixed=values,
+            out=Path(out) if out is not None else None,
+            force=force,
+            init_from=Path(init_from) if init_from is not None else None,
+            advance=advance,
+        )
 
 
 def follow(run: Run, reporter: Reporter) -> None:

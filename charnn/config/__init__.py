@@ -12,8 +12,10 @@ from charnn.config.commands import (
     EvaluationConfig,
     GradcheckConfig,
     MakeConfig,
+    PredictionConfig,
     SamplingConfig,
     WalkthroughConfig,
+    check_task,
 )
 from charnn.config.configuration import Config, check_names, current_names
 from charnn.config.files import LARGEST_YAML, from_yaml, read_yaml, to_yaml
@@ -32,12 +34,14 @@ __all__ = [
     "GradcheckConfig",
     "MakeConfig",
     "ModelConfig",
+    "PredictionConfig",
     "RecordsConfig",
     "SamplingConfig",
     "TaskConfig",
     "TrainingConfig",
     "WalkthroughConfig",
     "check_names",
+    "check_task",
     "current_names",
     "from_yaml",
     "read_yaml",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from charnn.config.tasks import TASKS
 from charnn.errors import ConfigError
-from charnn.options import Section, option, options_of
-from charnn.registry import CELLS
+from charnn.options import Section, option, options_of, shown
+from charnn.registry import ATTENTIONS, CELLS
+
+TRANSDUCE = ("transduce",)
 
 # What `charnn make` makes, each with the task that it is for and the options that it alone reads.
 MADE = {
@@ -24,7 +28,10 @@ class SamplingConfig(Section):
     """How text is drawn from a model."""
 
     length: int | None = option(
-        500, "Characters to sample (none: until interrupted).", minimum=0, flag="--len"
+        500,
+        "Characters to sample, or of a line of a class at most (none: until interrupted).",
+        minimum=0,
+        flag="--len",
     )
     temperature: float = option(
         1.0,
@@ -41,11 +48,22 @@ class SamplingConfig(Section):
         maximum=1,
     )
     prime: str = option("", "Text to continue; - reads it from standard input.")
-    stop: str = option("", "End when this text appears; the text itself is left out.")
+    stop: str = option(
+        "",
+        "End when this text appears; the text itself is left out.",
+        tasks=("lm",),
+        because="its lines end by themselves",
+    )
     seed: int | None = option(
         None, "Same seed, same text (none: a new seed each time).", minimum=0, maximum=2**63 - 1
     )
     num: int = option(1, "Number of samples.", minimum=1, maximum=65_536)
+    label: str | None = option(
+        None,
+        "Class of the lines to draw (none: some of each class, with their class).",
+        tasks=("generate",),
+        because="it knows no classes",
+    )
 
 
 @dataclass(frozen=True)
@@ -57,15 +75,96 @@ class EvaluationConfig(Section):
         "Pieces of a long text scored side by side; 1 reads it from beginning to end.",
         minimum=1,
         maximum=65_536,
+        tasks=("lm",),
+        because="its examples are lines",
     )
     encoding: str = option("utf-8", "Encoding of the text files.")
+    confusion: bool = option(
+        False,
+        "Show how often each class or tag was taken for each other one.",
+        tasks=("classify", "tag"),
+        because="it has no classes to confuse",
+    )
+    beam: int = option(
+        1,
+        "Hypotheses kept at each step (1: the likeliest symbol each time, as in training).",
+        minimum=1,
+        maximum=1_024,
+        tasks=TRANSDUCE,
+    )
+    length_penalty: float = option(
+        0.0,
+        "How much longer targets are preferred (Wu et al.; 0: by probability alone).",
+        minimum=0,
+        maximum=10,
+        tasks=TRANSDUCE,
+    )
+    max_length: int | None = option(
+        None,
+        "Longest prediction, in symbols (none: twice its input and 20).",
+        minimum=1,
+        maximum=1_000_000,
+        tasks=TRANSDUCE,
+    )
+
+
+@dataclass(frozen=True)
+class PredictionConfig(Section):
+    """How predictions are made, and how many are shown."""
+
+    top: int = option(1, "Likeliest classes to show of each line.", minimum=1, tasks=("classify",))
+    beam: int | None = option(
+        None,
+        "Hypotheses kept at each step (none: as many as --n-best; 1: the likeliest symbol each "
+        "time).",
+        minimum=1,
+        maximum=1_024,
+        tasks=TRANSDUCE,
+    )
+    n_best: int = option(
+        1, "Best predictions to show of each line.", minimum=1, maximum=1_024, tasks=TRANSDUCE
+    )
+    length_penalty: float = option(
+        0.0,
+        "How much longer predictions are preferred (Wu et al.; 0: by probability alone).",
+        minimum=0,
+        maximum=10,
+        tasks=TRANSDUCE,
+    )
+    max_length: int | None = option(
+        None,
+        "Longest prediction, in symbols (none: twice its input and 20).",
+        minimum=1,
+        maximum=1_000_000,
+        tasks=TRANSDUCE,
+    )
+    encoding: str = option("utf-8", "Encoding of the input.")
+
+    def __post_init__(self) -> None:
+        """Check the options against each other, too."""
+        super().__post_init__()
+        if self.beam is not None and self.beam < self.n_best:
+            raise ConfigError(
+                f"n_best is {self.n_best}, but beam is {self.beam}, and no more predictions than "
+                "that are kept; raise --beam."
+            )
+
+    @property
+    def width(self) -> int:
+        """The hypotheses of a beam."""
+        return self.n_best if self.beam is None else self.beam
 
 
 @dataclass(frozen=True)
 class WalkthroughConfig(Section):
     """The tiny network of `charnn hello`."""
 
-    text: str = option("hello", "The word to spell.")
+    task: str = option(
+        "lm",
+        "lm: learn to spell a word; transduce: to turn one word into another.",
+        choices=("lm", "transduce"),
+    )
+    text: str = option("hello", "The word to spell, or to turn into another.")
     cell: str = option("rnn", "Recurrent cell.", choices=CELLS)
     hidden_size: int = option(8, "Hidden units.", minimum=1, maximum=256)
     gru_reset: str = option(
@@ -74,17 +173,38 @@ class WalkthroughConfig(Section):
         choices=("before", "after"),
     )
     seed: int = option(1, "Seed of the weights and the sample.", minimum=0, maximum=2**63 - 1)
+    target: str | None = option(
+        None, "The word that it becomes (none: the text backwards).", tasks=("transduce",)
+    )
+    attention: str = option(
+        "general", "Score of the attention.", choices=ATTENTIONS, tasks=("transduce",)
+    )
+
+    def __post_init__(self) -> None:
+        """Check that every option is one of the task's, too."""
+        super().__post_init__()
+        for name, declared in options_of(type(self)).items():
+            value = getattr(self, name)
+            if not declared.serves(self.task) and value != declared.default:
+                raise ConfigError(
+                    f"{name} is {shown(value)}, but it is an option of the task "
+                    f"{' or '.join(declared.tasks or ())}, and this task is {self.task}; "
+                    "leave it out."
+                )
 
 
 @dataclass(frozen=True)
 class GradcheckConfig(Section):
     """What `charnn gradcheck` checks."""
 
+    task: str = option("lm", "Whose models are checked.", choices=(*TASKS, "all"))
     cell: str | None = option(None, "Check one cell only (none: all).", choices=CELLS)
     layers: int | None = option(
         None, "Number of recurrent layers (none: one, then two).", minimum=1, maximum=8
     )
-    hidden_size: int = option(4, "Hidden units.", minimum=1, maximum=1024)
+    hidden_size: int | None = option(
+        None, "Hidden units (none: 4 with --task lm, 3 with others).", minimum=1, maximum=1024
+    )
     seq_length: int = option(3, "Time steps.", minimum=1, maximum=256)
     seed: int = option(
         1, "Seed of weights, symbols, states and masks.", minimum=0, maximum=2**63 - 1
@@ -141,3 +261,16 @@ class MakeConfig(Section):
                     f"--{name.replace('_', '-')} is for {', '.join(kinds)}; leave it out for "
                     f"{self.kind}."
                 )
+
+
+def check_task(section: type[Section], names: Iterable[str], task: str) -> None:
+    """Raise ConfigError where one of the options named is not for a model's task."""
+    options = options_of(section)
+    for name in names:
+        declared = options.get(name)
+        if declared is not None and not declared.serves(task):
+            raise ConfigError(
+                f"{name} is an option for models of the task {' or '.join(declared.tasks or ())}, "
+                f"and this model's task is {task}"
+                f"{': ' + declared.because if declared.because else ''}; leave it out."
+            )

@@ -84,5 +84,5 @@ def to_yaml(values: Mapping[str, Value], comments: Mapping[str, str] | None = No
         line = yaml.safe_dump({name: shown}, default_style=style, allow_unicode=True, width=1_000)
         line = line.removesuffix("\n")
         comment = (comments or {}).get(name)
-        lines.append(f"{line:<28}  # {comment}" if comment else line)
+        lines.append(f"{line:<30}  # {comment}" if comment else line)
     return "\n".join(lines) + "\n"

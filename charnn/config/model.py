@@ -43,6 +43,7 @@ class ModelConfig(Section):
         "Read each sequence in both directions (transduce: the encoder's layers).",
         tasks=WHOLE,
         because="a network that reads backwards sees the future that it should predict",
+        by_task={"transduce": True},
     )
     attention: str | None = option(
         None,

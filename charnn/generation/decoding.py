@@ -6,7 +6,13 @@ likeliest symbol at every step. Hypotheses of different lengths are ranked by (W
 
     score = log p / ((5 + n) / 6)^a
 
-where n counts the symbols, the end included, and a is the length penalty; a = 0 ranks by log p.
+where n counts the symbols, the end included, and a is the length penalty; a = 0 ranks by log p. A
+target that has reached its greatest length has to end: only the end may follow, with the
+probability that it has. So log p is always that of a whole target.
+
+Sources side by side do not change each other's targets. One whose n best are decided may go on for
+the others' sake: what still goes on is no likelier than those n (its bound divides by the greatest
+length), so they keep their places.
 """
 
 from __future__ import annotations
@@ -73,12 +79,14 @@ class DecoderStepper:
 class Beam:
     """The hypotheses of B sources, k each, from the likeliest."""
 
-    def __init__(self, sources: int, width: int, end: int) -> None:
-        self._end = end
-        self.log_p = np.full((sources, width), -np.inf)
+    def __init__(self, longest: Array, width: int, end: int) -> None:
+        """Begin with the empty target of each source; `longest` (B,) symbols may come."""
+        B = len(longest)
+        self._end, self._longest = end, longest
+        self.log_p = np.full((B, width), -np.inf)
         self.log_p[:, 0] = 0  # at first there is one hypothesis, the empty one
-        self.lengths = np.zeros((sources, width), np.intp)  # with the end
-        self.ended = np.zeros((sources, width), bool)
+        self.lengths = np.zeros((B, width), np.intp)  # with the end
+        self.ended = np.zeros((B, width), bool)
         self._steps: list[tuple[Array, Array, Array | None]] = []
 
     def extend(self, log_y: Array, alpha: Array | None) -> tuple[Array, Array]:
@@ -87,32 +95,30 @@ class Beam:
         Returns the symbols (B, k) that were added, and the rows (B * k,) that they extend.
         """
         B, k, V = log_y.shape
+        log_y[self._longest <= len(self._steps), :, : self._end] = -np.inf
         log_y[self.ended] = -np.inf
         log_y[self.ended, self._end] = 0
         candidates = (self.log_p[..., None] + log_y).reshape(B, k * V)
         best = np.argpartition(-candidates, k - 1, axis=1)[:, :k]
         order = np.argsort(-np.take_along_axis(candidates, best, 1), axis=1, kind="stable")
         best = np.take_along_axis(best, order, 1)
-        self.log_p = np.take_along_axis(candidates, best, 1)
         parents, symbols = np.divmod(best, V)
+        self.log_p = np.take_along_axis(candidates, best, 1)
         ended = np.take_along_axis(self.ended, parents, 1)
         self.lengths = np.take_along_axis(self.lengths, parents, 1) + ~ended
         self.ended = ended | (symbols == self._end)
         self._steps.append((symbols, parents, alpha))
         return symbols, (np.arange(B)[:, None] * k + parents).reshape(-1)
 
-    def decided(self, n_best: int, longest: int, penalty: float) -> bool:
-        """Return whether no hypothesis that goes on can become one of the n best."""
-        if self.ended.all():
-            return True
-        scores = self.scores(penalty)
-        ended = np.sort(np.where(self.ended, scores, -np.inf), axis=1)[:, -n_best]
-        bound = np.where(self.ended, -np.inf, self.log_p / normalizer(longest, penalty))
-        return bool((ended >= bound.max(axis=1)).all())
+    def decided(self, n_best: int, penalty: float) -> bool:
+        """Return whether no hypothesis that goes on can become one of any source's n best."""
+        ended = np.sort(self.scores(penalty), axis=1)[:, -n_best]
+        going = np.where(self.ended, -np.inf, self.log_p).max(axis=1)
+        return bool((ended >= going / normalizer(self._longest + 1, penalty)).all())
 
     def scores(self, penalty: float) -> Array:
-        """Return log p, normalised by length."""
-        return self.log_p / normalizer(self.lengths, penalty)
+        """Return log p, normalised by length, of the targets that have ended, -inf of others."""
+        return np.where(self.ended, self.log_p / normalizer(self.lengths, penalty), -np.inf)
 
     def hypotheses(self, n_best: int, penalty: float) -> list[list[Hypothesis]]:
         """Return the n best hypotheses of each source."""
@@ -138,7 +144,7 @@ class Beam:
                 attention.append(alpha[b, k])
         ids, attention = ids[::-1][:length], attention[::-1][:length]
         alphas = np.stack(attention) if attention else None
-        return Hypothesis(ids[:-1] if ids[-1] == self._end else ids, log_p, score, alphas)
+        return Hypothesis(ids[:-1], log_p, score, alphas)
 
 
 def decode(
@@ -155,10 +161,11 @@ def decode(
     """Return the n best targets of each source, from the best: ids (S, B), lengths (B,).
 
     `beam` is at least `n_best`; a target has `max_length` symbols at most, by default twice the
-    source's and 20 more. The id `unknown`, if there is one, is never predicted.
+    source's and 20 more. The id `unknown`, if there is one, is never predicted. There are fewer
+    than n targets where there are not so many.
     """
     S, B = ids.shape
-    longest = max_length or 2 * S + 20
+    longest = 2 * lengths + 20 if max_length is None else np.full(B, max_length)
     with single_thread():
         keys, first, _ = model.encode(ids, lengths, Buffers())
         rows = np.repeat(np.arange(B), beam)
@@ -167,16 +174,16 @@ def decode(
         stepper = DecoderStepper(
             model, keys.take(rows, axis=1), None if allowed is None else allowed[rows], first
         )
-        hypotheses = Beam(B, beam, model.delimiter)
+        hypotheses = Beam(longest, beam, model.delimiter)
         symbols = np.full(B * beam, model.delimiter, np.intp)
-        for _ in range(longest):
+        for _ in range(int(longest.max(initial=0)) + 1):
             logits, alpha = stepper.step(symbols)
-            if unknown is not None:
-                logits[:, unknown] = -np.inf
             log_y = log_softmax(logits.astype(np.float64)).reshape(B, beam, -1)
+            if unknown is not None:
+                log_y[..., unknown] = -np.inf
             weights = None if alpha is None else alpha.reshape(B, beam, S)
             added, parents = hypotheses.extend(log_y, weights)
-            if hypotheses.decided(n_best, longest, length_penalty):
+            if hypotheses.decided(n_best, length_penalty):
                 break
             stepper.take(parents)
             symbols = added.reshape(-1)

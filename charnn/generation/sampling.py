@@ -175,7 +175,9 @@ def sample_matrix(model: LanguageModel, vocabulary: Vocabulary, options: Samplin
     """
     length, num = options.length, options.num
     if length is None:
-        raise ConfigError("length is none, but complete samples need an end; give a number.")
+        raise ConfigError(
+            "length is none, but complete samples need an end; give a number (--len N)."
+        )
     prime = encode_prime(vocabulary, options.prime)
     large = model.parameters.flat.size >= WORTH_A_THREAD
     batches = -(-num // SIDE_BY_SIDE) if large else 1

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,7 @@ from charnn.nn.cell import Cell
 from charnn.nn.parameters import Gradients, Parameters, ParameterSpec, gradients_in
 from charnn.text.batches import Batch
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
+AnyModel = TypeVar("AnyModel", bound="Model")
 LossBackward: TypeAlias = Callable[[Gradients | Arrays], LayerStates]
 
 
@@ -51,12 +49,12 @@ class Model(ABC):
 
     @classmethod
     def started(
-        cls,
+        cls: type[AnyModel],
         config: ModelConfig,
         sizes: Sizes,
         seed: int,
         dtype: npt.DTypeLike = np.float32,
-    ) -> Self:
+    ) -> AnyModel:
         """Return an untrained model: equal seeds give equal weights."""
         specs = cls.specs_of(config, sizes)
         with single_thread():
@@ -88,7 +86,7 @@ class Model(ABC):
         """What each parameter is."""
         return self.specs_of(self.config, self.sizes)
 
-    def with_parameters(self, parameters: Parameters) -> Self:
+    def with_parameters(self: AnyModel, parameters: Parameters) -> AnyModel:
         """Return the same model with other weights."""
         return replace(self, parameters=parameters)
 

@@ -9,6 +9,7 @@ Of a bidirectional stack, h_t = [->h_t; <-h_t] (Schuster and Paliwal, 1997).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from charnn.arrays import Array, Arrays, Shape
 from charnn.config import ModelConfig
 from charnn.models.inputs import make_input
-from charnn.models.layer import Layer
+from charnn.models.layer import Layer, LayerBackward
 from charnn.nn.buffers import Buffers
 from charnn.nn.cell import Cell, Starts
 from charnn.nn.kernels.kernel import States
@@ -28,6 +29,7 @@ from charnn.registry import CELLS
 
 LayerStates: TypeAlias = list[States]
 StackBackward: TypeAlias = Callable[[Array, Gradients, "LayerStates | None"], LayerStates]
+LevelBackward: TypeAlias = tuple[list[LayerBackward], "Callable[[Array], Array] | None"]
 
 
 def make_cell(config: ModelConfig) -> Cell:
@@ -134,7 +136,8 @@ class Stack:
         buffers = buffers or Buffers()
         scratch = buffers.child("scratch")  # of all layers: each is done with it before the next
         final: LayerStates = []
-        backwards, x = [], ids
+        backwards: list[LevelBackward] = []
+        x = ids
         for level in self.levels:
             outputs, backward_layers = [], []
             for layer in level:
@@ -156,27 +159,31 @@ class Stack:
                     x, self._dropout, random, buffers.child(level[0].name)
                 )
             backwards.append((backward_layers, backward_dropout))
+        return x, final, partial(self._backward, backwards)
 
-        def backward_stack(
-            dh: Array, gradients: Gradients, d_final: LayerStates | None
-        ) -> LayerStates:
-            d_initial: LayerStates = []
-            d_states = list(d_final) if d_final else [None] * len(self.layers)
-            for backward_layers, backward_dropout in reversed(backwards):
-                if backward_dropout is not None:
-                    dh = backward_dropout(dh)
-                below = []
-                for n in reversed(range(len(backward_layers))):
-                    part = dh[..., n * self.hidden_size : (n + 1) * self.hidden_size]
-                    dx, d_before = backward_layers[n](part, gradients, d_states.pop())
-                    d_initial.append(d_before)
-                    if dx is not None:
-                        below.append(dx)
-                if below:
-                    dh = below[0] if len(below) == 1 else below[0] + below[1]
-            return d_initial[::-1]
-
-        return x, final, backward_stack
+    def _backward(
+        self,
+        backwards: list[LevelBackward],
+        dh: Array,
+        gradients: Gradients,
+        d_final: LayerStates | None,
+    ) -> LayerStates:
+        """Go down the levels: the `backward` of `run`."""
+        d_initial: LayerStates = []
+        d_states = list(d_final) if d_final else [None] * len(self.layers)
+        for backward_layers, backward_dropout in reversed(backwards):
+            if backward_dropout is not None:
+                dh = backward_dropout(dh)
+            below = []
+            for n in reversed(range(len(backward_layers))):
+                part = dh[..., n * self.hidden_size : (n + 1) * self.hidden_size]
+                dx, d_before = backward_layers[n](part, gradients, d_states.pop())
+                d_initial.append(d_before)
+                if dx is not None:
+                    below.append(dx)
+            if below:
+                dh = below[0] if len(below) == 1 else below[0] + below[1]
+        return d_initial[::-1]
 
 
 def joined(outputs: list[Array]) -> Array:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from charnn.arrays import Arrays
-from charnn.config import Config
+from charnn.config import Config, EvaluationConfig, PredictionConfig
 from charnn.models.adoption import adopt_weights
 from charnn.models.model import Model, Sizes
 from charnn.models.score import Score
 from charnn.nn.blas import single_thread
+from charnn.tasks.assessment import Assessment, Progress, Table
 from charnn.tasks.task import Task
 from charnn.text.batches import WHOLE, Batch, Share
-from charnn.text.buckets import Buckets, batch_of, in_order
-from charnn.text.pairs import Examples, pairs_in
-from charnn.text.records import read_examples
+from charnn.text.buckets import Buckets, in_order
+from charnn.text.pairs import Examples, Pairs, pairs_in
+from charnn.text.records import bytes_to_read, read_examples, read_for_scoring_pairs
 from charnn.text.source import ignore
 from charnn.text.symbols import PairVocabulary
 
@@ -38,6 +40,10 @@ class ExamplesTask(Task):
     def vocabulary(self, content: object) -> PairVocabulary:
         """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
         return PairVocabulary.from_json(content)
+
+    def bytes_to_read(self, names: Sequence[str], config: Config) -> int | None:
+        """Return the size of all files: see `Task.bytes_to_read`."""
+        return bytes_to_read(names, config)
 
     def read(
         self,
@@ -102,24 +108,88 @@ class ExamplesTask(Task):
         """Return some examples of the validation part, or of training, with what a model says."""
         pairs = dataset.val if dataset.has("val") else dataset.train
         rows = np.linspace(0, len(pairs) - 1, min(ILLUSTRATED, len(pairs))).astype(np.intp)
-        vocabulary, batch = dataset.vocabulary, batch_of(pairs, rows)
-        with single_thread():
-            answers = self.answers(model, batch, vocabulary)
+        vocabulary = dataset.vocabulary
+        sources = [pairs.sources[row] for row in rows]
         lines = []
-        for b, answer in enumerate(answers):
-            source = vocabulary.source_text(pairs.sources[rows[b]])
-            right = vocabulary.target_text(pairs.targets[rows[b]])
-            mark = "" if answer == right else f"   (right: {right})"
-            lines.append(f"{source} -> {answer}{mark}")
+        for row, found in zip(
+            rows, self.predictions(model, vocabulary, sources, PredictionConfig()), strict=True
+        ):
+            source = vocabulary.source_text(pairs.sources[row])
+            right = vocabulary.target_text(pairs.targets[row])
+            mark = "" if found.best.text == right else f"   (right: {right})"
+            lines.append(f"{source} -> {found.best.text}{mark}")
         return "\n".join(lines)
-
-    def answers(self, model: Any, batch: Batch, vocabulary: PairVocabulary) -> list[str]:
-        """Return what a model says to the sources of a batch, as it is written."""
-        raise NotImplementedError
 
     def score(self, model: Any, batch: Batch) -> Score:
         """Return a model's score on a batch."""
         raise NotImplementedError
+
+    def assess(
+        self,
+        model: Any,
+        vocabulary: PairVocabulary,
+        config: Config,
+        names: Sequence[str],
+        options: EvaluationConfig,
+        progress: Progress,
+    ) -> Assessment:
+        """Score files of examples: see `Task.assess`."""
+        own = config.replace(encoding=options.encoding)
+        pairs, notes = read_for_scoring_pairs(names, own, vocabulary)
+        with single_thread(), progress(len(pairs)) as advance:
+            batches = counted(pairs, self.side_by_side(options), advance)
+            found = self.figures(model, vocabulary, batches, options)
+        return replace(found, notes=[*notes, *found.notes])
+
+    def side_by_side(self, options: EvaluationConfig) -> int:
+        """Return how many examples are scored at once."""
+        return SIDE_BY_SIDE
+
+    def figures(
+        self,
+        model: Any,
+        vocabulary: PairVocabulary,
+        batches: Iterable[Batch],
+        options: EvaluationConfig,
+    ) -> Assessment:
+        """Return what a model scores on batches."""
+        raise NotImplementedError
+
+    def assessment(
+        self,
+        score: Score,
+        vocabulary: PairVocabulary,
+        examples: int,
+        shares: dict[str, float],
+        content: dict[str, Any] | None = None,
+        tables: Sequence[Table] = (),
+    ) -> Assessment:
+        """Return a score, shares by their names in words, and more, as an assessment."""
+        unit = self.unit(vocabulary)
+        words = "".join(f"   {name} {value:.2%}" for name, value in shares.items())
+        summary = (
+            f"{score.nats_per_symbol:.4f} nats/{unit}   {score.bits_per_symbol:.4f} bits/{unit}"
+            f"{words}   {examples:,} example{'s' if examples != 1 else ''}"
+        )
+        named = {
+            name.lower().replace(" ", "_").replace("-", "_"): value
+            for name, value in shares.items()
+        }
+        figures = {
+            "task": self.name,
+            "examples": examples,
+            "unit": unit,
+            f"nats_per_{unit}": score.nats_per_symbol,
+            f"bits_per_{unit}": score.bits_per_symbol,
+        }
+        return Assessment(summary, figures | named | (content or {}), list(tables))
+
+
+def counted(pairs: Pairs, batch_size: int, advance: Callable[[int], None]) -> Iterator[Batch]:
+    """Yield all examples once, in batches, and report when each has been scored."""
+    for rows, batch in in_order(pairs, batch_size):
+        yield batch
+        advance(len(rows))
 
 
 def batches(arrays: Arrays, part: str, share: Share = WHOLE) -> Iterator[Batch]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from charnn.arrays import Arrays
-from charnn.config import Config, SamplingConfig
+from charnn.config import Config, EvaluationConfig, SamplingConfig
 from charnn.generation.feedback import window_fed_back
-from charnn.generation.sampling import sample
+from charnn.generation.sampling import sample, stream
 from charnn.models.adoption import adopt_weights
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
@@ -17,13 +18,16 @@ from charnn.models.model import Sizes
 from charnn.models.score import Score
 from charnn.models.stack import LayerStates
 from charnn.nn.parameters import SYMBOLS
+from charnn.tasks.assessment import Assessment, Progress
 from charnn.tasks.task import Dataset, Task
 from charnn.text.batches import WHOLE, Batch, Share, Streams, fit_streams
-from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary
-from charnn.text.source import TextFiles, ignore, stem
-from charnn.text.vocabulary import Vocabulary
+from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary, read_for_scoring
+from charnn.text.source import TextFiles, ignore, size_of, stem
+from charnn.text.vocabulary import Vocabulary, utf8
 
 SAMPLE_TEMPERATURE = 0.8  # of the samples during training
+SEPARATOR = b"\n---\n"  # between samples
+NAMED = 8  # unknown characters that a note names
 
 
 class LanguageModelling(Task):
@@ -33,7 +37,7 @@ class LanguageModelling(Task):
     title = "language modelling"
     model = LanguageModel
     illustration_title = f"at temperature {SAMPLE_TEMPERATURE:g}"
-    passes = 2  # a text is counted, then encoded
+    use = "sample"
 
     def run_name(self, names: Sequence[str], config: Config) -> str:
         """Return the name of a run's default folder: that of its first file and of the cell."""
@@ -50,6 +54,11 @@ class LanguageModelling(Task):
     def vocabulary(self, content: object) -> Vocabulary:
         """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
         return Vocabulary.from_json(content)
+
+    def bytes_to_read(self, names: Sequence[str], config: Config) -> int | None:
+        """Return twice the size of the files: a text is counted, then encoded."""
+        size = size_of(names)
+        return None if size is None else 2 * size
 
     def read(
         self,
@@ -140,6 +149,78 @@ class LanguageModelling(Task):
     ) -> Score:
         """Return the loss on a part, its states carried through: see `Task.evaluate`."""
         return evaluate(model, arrays[part], share=share)
+
+    def assess(
+        self,
+        model: LanguageModel,
+        vocabulary: Vocabulary,
+        config: Config,
+        names: Sequence[str],
+        options: EvaluationConfig,
+        progress: Progress,
+    ) -> Assessment:
+        """Score a text: see `Task.assess`."""
+        ids, outside = read_for_scoring(names, options.encoding, vocabulary)
+        with progress(len(ids) - 1) as advance:
+            score = evaluate(model, ids, options.streams, advance)
+        unknown, notes, unit = sum(outside.values()), [], vocabulary.unit
+        if outside:
+            named = ", ".join(f"{char!r} {n:,}x" for char, n in outside.most_common(NAMED))
+            more = f" and {len(outside) - NAMED} more" if len(outside) > NAMED else ""
+            fate = "scored as the unknown symbol" if vocabulary.unknown else "left out"
+            notes.append(
+                f"{unknown:,} characters are unknown to the model ({named}{more}); {fate}."
+            )
+        characters = len(ids) + (0 if vocabulary.unknown else unknown)
+        content = {
+            "characters": characters,
+            "unknown_characters": unknown,
+            "nats_per_char": score.nats_per_symbol,
+            "bits_per_char": score.bits_per_symbol,
+            "perplexity": score.perplexity,
+            "unit": unit,
+        }
+        summary = (
+            f"{score.nats_per_symbol:.4f} nats/{unit}   {score.bits_per_symbol:.4f} bits/{unit}   "
+            f"perplexity {score.perplexity:.3f}   {characters:,} {unit}s, {unknown:,} unknown"
+        )
+        return Assessment(summary, content, notes=notes)
+
+    def next_command(self, run: str, vocabulary: Vocabulary | None = None) -> str:
+        """Return how text is drawn: see `Task.next_command`."""
+        return f"sample {run} --len 500"
+
+    def sampling_notes(self, vocabulary: Vocabulary, options: SamplingConfig) -> list[str]:
+        """Return what becomes of a prime's characters that the model does not know."""
+        outside = vocabulary.outside(options.prime)
+        if not outside:
+            return []
+        fate = "read as the unknown symbol" if vocabulary.unknown else "left out"
+        names = ", ".join(map(repr, outside))
+        return [f"the prime has {names}, which the model does not know; {fate}."]
+
+    def stream(
+        self, model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
+    ) -> Iterator[bytes]:
+        """Yield one sample piece by piece, or several with a separator between them."""
+        start = utf8(options.prime)
+        if options.num == 1:
+            yield start
+            yield from stream(model, vocabulary, options)
+        else:
+            yield SEPARATOR.join(start + text for text in sample(model, vocabulary, options))
+
+    def samples(
+        self, model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
+    ) -> Iterator[dict[str, Any]]:
+        """Yield complete samples: see `Task.samples`."""
+        for number, text in enumerate(sample(model, vocabulary, options)):
+            yield {
+                "sample": number,
+                "seed": options.seed,
+                "prime": options.prime,
+                "text": text.decode("utf-8", "replace"),
+            }
 
     def fed_back(
         self,

@@ -6,16 +6,25 @@ The training loop, the engines, checkpoints and commands know tasks by this clas
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from charnn.arrays import Array, Arrays
-from charnn.config import DEFAULT_STEPS, Config
+from charnn.config import (
+    DEFAULT_STEPS,
+    Config,
+    EvaluationConfig,
+    PredictionConfig,
+    SamplingConfig,
+)
+from charnn.errors import ConfigError
 from charnn.models.model import Model, Sizes
 from charnn.models.score import Score
 from charnn.models.stack import LayerStates
+from charnn.tasks.assessment import Assessment, Progress
+from charnn.tasks.prediction import Prediction
 from charnn.text.batches import WHOLE, Batch, Share, Source
 from charnn.text.source import ignore, name_of
 
@@ -81,7 +90,8 @@ class Task(ABC):
     accuracy: ClassVar[str | None] = None  # what `Score.accuracy` is
     error_rate: ClassVar[str | None] = None  # what `Score.error_rate` is
     illustration_title: ClassVar[str] = ""  # what `illustration` shows
-    passes: ClassVar[int] = 1  # over the files, when they are read
+    use: ClassVar[str] = "predict"  # the command that a trained model is for, or "sample"
+    draws_lines: ClassVar[bool] = False  # whether what `stream` yields are whole lines
 
     def run_name(self, names: Sequence[str], config: Config) -> str:
         """Return the name of a run's default folder: that of its files and of the task."""
@@ -98,6 +108,10 @@ class Task(ABC):
     @abstractmethod
     def vocabulary(self, content: object) -> Any:
         """Return the vocabulary that `to_json` gave. Raises VocabularyError."""
+
+    @abstractmethod
+    def bytes_to_read(self, names: Sequence[str], config: Config) -> int | None:
+        """Return how many bytes `read` will be told; None if that is unknown."""
 
     @abstractmethod
     def read(
@@ -167,6 +181,64 @@ class Task(ABC):
         The others are what the model itself draws: see `charnn.generation.feedback`.
         """
         return batch
+
+    @abstractmethod
+    def assess(
+        self,
+        model: Any,
+        vocabulary: Any,
+        config: Config,
+        names: Sequence[str],
+        options: EvaluationConfig,
+        progress: Progress,
+    ) -> Assessment:
+        """Score files with a model, for `charnn eval`. Raises CorpusError.
+
+        `progress(total)` is entered while that much is scored.
+        """
+
+    def check_use(self, command: str) -> None:
+        """Raise ConfigError where a command is not for the task's models."""
+        if command != self.use:
+            raise ConfigError(
+                f"a model of {self.title} is not for `charnn {command}`; use "
+                f"`charnn {self.next_command('RUN')}`."
+            )
+
+    def next_command(self, run: str, vocabulary: Any = None) -> str:
+        """Return what to do with a trained model, as it is typed after `charnn`."""
+        return f"predict {run} FILE"
+
+    def predictions(
+        self,
+        model: Any,
+        vocabulary: Any,
+        sources: Sequence[Array],
+        options: PredictionConfig,
+    ) -> list[Prediction]:
+        """Return a model's answers to sources of ids (S,) each, in their order.
+
+        What a source is answered does not depend on the others. Raises ConfigError where the task
+        has nothing to predict.
+        """
+        self.check_use("predict")
+        raise NotImplementedError
+
+    def sampling_notes(self, vocabulary: Any, options: SamplingConfig) -> list[str]:
+        """Return what the user should know of the options of sampling."""
+        return []
+
+    def stream(self, model: Any, vocabulary: Any, options: SamplingConfig) -> Iterator[bytes]:
+        """Yield samples in UTF-8 as they are drawn. Raises ConfigError where there are none."""
+        self.check_use("sample")
+        raise NotImplementedError
+
+    def samples(
+        self, model: Any, vocabulary: Any, options: SamplingConfig
+    ) -> Iterator[dict[str, Any]]:
+        """Yield samples with what is known of them. Raises ConfigError where there are none."""
+        self.check_use("sample")
+        raise NotImplementedError
 
 
 def total_updates(config: Config, source: Source) -> int:

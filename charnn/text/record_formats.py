@@ -10,19 +10,16 @@ Blank lines are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from charnn.config import Config
-from charnn.errors import ConfigError, CorpusError
+from charnn.errors import CorpusError
 from charnn.options import shown
+from charnn.text.record_layout import LABEL, Layout
 from charnn.text.record_lines import Lines, filled
-from charnn.text.symbols import PairVocabulary, split
+from charnn.text.symbols import split
 
-LABEL = "__label__"
-LOOKED_AT = 1_000  # lines that `auto` decides by
+LONGEST = 100_000  # symbols of a sequence; its states take gigabytes from there on
 
 
 class Example(NamedTuple):
@@ -31,96 +28,6 @@ class Example(NamedTuple):
     text: Sequence[str]
     features: Sequence[str]
     target: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How lines are cut into a text and its target.
-
-    `known` are the labels or tags that a target may have; None stands for any.
-    """
-
-    task: str
-    format: str
-    source_col: int = 1
-    target_col: int = 2
-    features_col: int | None = None
-    text_sep: str | None = None
-    target_sep: str | None = None
-    features_sep: str = ";"
-    known: Collection[str] | None = None
-
-    @classmethod
-    def of(cls, config: Config) -> Layout:
-        """Return the layout that a configuration asks for. Raises ConfigError."""
-        records, task = config.records, config.task.task
-        allowed = FORMATS_OF[task]
-        if records.format not in ("auto", *allowed):
-            raise ConfigError(
-                f"format is {records.format}, but the task {task} reads {' or '.join(allowed)}; "
-                "leave out --format."
-            )
-        if task == "generate" and records.source_sep is not None:
-            raise ConfigError(
-                f"source_sep is {shown(records.source_sep)}, but the task generate reads a class, "
-                "which is one symbol; give --target-sep for the symbols of its texts."
-            )
-        return cls(
-            task,
-            records.format,
-            records.source_col,
-            records.target_col,
-            records.features_col,
-            records.target_sep if task == "generate" else records.source_sep,
-            records.target_sep,
-            records.features_sep,
-        )
-
-    @property
-    def labelled(self) -> bool:
-        """Whether a text has one label, a single symbol, as its target."""
-        return self.task in ("classify", "generate")
-
-    def found_in(self, files: Sequence[Lines], vocabulary: PairVocabulary | None = None) -> str:
-        """Return the format that `auto` stands for, by the first file with text.
-
-        classify, generate: fasttext where the first line begins with `__label__`; tsv where it has
-        a tab; otherwise classes. transduce: tsv. tag: that of the vocabulary, where it tells; conll
-        where the first line has no tab, or where blank lines stand between the lines and these are
-        not texts with a tag for each of their symbols; otherwise tsv. Raises CorpusError.
-        """
-        beginnings = (list(islice(lines, LOOKED_AT)) for lines in files)
-        lines = next((lines for lines in beginnings if any(map(str.strip, lines))), [])
-        first = next(filter(str.strip, lines), "")
-        if self.labelled:
-            columns = "tsv" if "\t" in first else "classes"
-            return "fasttext" if first.startswith(LABEL) else columns
-        if self.task != "tag" or not first:
-            return "tsv"
-        if vocabulary is not None and self.text_sep is None:
-            return "tsv" if vocabulary.source_sep is None else "conll"
-        return "conll" if "\t" not in first or self._grouped(lines) else "tsv"
-
-    def _grouped(self, lines: list[str]) -> bool:
-        """Return whether blank lines separate groups of tokens with their tags."""
-        filled = [bool(line.strip()) for line in lines]
-        if all(filled[filled.index(True) : len(filled) - filled[::-1].index(True)]):
-            return False
-        last = max(self.source_col, self.target_col)
-        rows = [line.split("\t") for line in lines if line.strip()]
-        if any(len(row) < last for row in rows):
-            return True
-        texts = [len(self.text_of(row[self.source_col - 1])) for row in rows]
-        tags = [len(self.tags_of(row[self.target_col - 1])) for row in rows]
-        return texts != tags or set(texts) == {1}
-
-    def text_of(self, column: str) -> Sequence[str]:
-        """Return a text's symbols."""
-        return split(column, self.text_sep)
-
-    def tags_of(self, column: str) -> Sequence[str]:
-        """Return the symbols of a target that has several."""
-        return split(column, self.target_sep)
 
 
 def examples_in(lines: Lines, layout: Layout) -> Iterator[Example]:
@@ -135,6 +42,7 @@ def tsv(lines: Lines, layout: Layout) -> Iterator[Example]:
     needed = max(source, target, features or 0)
     for line in filled(lines):
         columns = line.split("\t")
+        lines.count_columns(len(columns))
         if len(columns) <= needed:
             raise too_few(lines, columns, layout)
         text = checked_text(lines, layout.text_of(columns[source]), line)
@@ -167,6 +75,13 @@ def classes(lines: Lines, layout: Layout) -> Iterator[Example]:
     """Yield an example for each line, labelled with the file's name."""
     label: list[str] = []
     for line in filled(lines):
+        if layout.guessed and ("\t" in line or line.startswith(LABEL)):
+            has, other = ("a tab", "tsv") if "\t" in line else (LABEL, "fasttext")
+            raise lines.error(
+                f"{shown(line)} has {has}, but the first line of all had none, so that each line "
+                "was taken for a text of the class that its file is named after; give --format "
+                f"{other}, or --format classes."
+            )
         label = label or [checked_label(lines, lines.label, layout)]
         yield Example(checked_text(lines, layout.text_of(line), line), [], label)
 
@@ -185,8 +100,14 @@ def conll(lines: Lines, layout: Layout) -> Iterator[Example]:
         columns = line.split("\t") if "\t" in line else line.split()
         if len(columns) <= max(source, target):
             raise too_few(lines, columns, layout)
+        lines.count_columns(len(columns))
         if not columns[source] or not columns[target]:
             raise lines.error(f"{shown(line)} has an empty token or tag; give both.")
+        if len(tokens) == LONGEST:
+            raise lines.error(
+                f"a sequence of more than {LONGEST:,} tokens ends nowhere before this line; end "
+                "each with a blank line."
+            )
         check_known(lines, [columns[target]], layout)
         tokens.append(columns[source])
         tags.append(columns[target])
@@ -194,12 +115,6 @@ def conll(lines: Lines, layout: Layout) -> Iterator[Example]:
         yield Example(tokens, [], tags)
 
 
-FORMATS_OF = {
-    "classify": ("tsv", "fasttext", "classes"),
-    "generate": ("tsv", "fasttext", "classes"),
-    "tag": ("tsv", "conll"),
-    "transduce": ("tsv",),
-}
 PARSERS: dict[str, Callable[[Lines, Layout], Iterator[Example]]] = {
     "tsv": tsv,
     "fasttext": fasttext,
@@ -227,6 +142,11 @@ def checked_text(lines: Lines, text: Sequence[str], line: str) -> Sequence[str]:
     """Return a text that is not empty. Raises CorpusError."""
     if not text:
         raise lines.error(f"{shown(line)} has an empty text; give one, or leave out the line.")
+    if len(text) > LONGEST:
+        raise lines.error(
+            f"{shown(line)} has {len(text):,} symbols, and at most {LONGEST:,} are read as one "
+            "sequence; divide it, or leave out the line."
+        )
     return text
 
 
@@ -246,9 +166,10 @@ def checked_target(
     if layout.task == "tag":
         if len(target) != len(text):
             raise lines.error(
-                f"{shown(''.join(text))} has {len(text):,} symbols, but {shown(''.join(target))} "
-                f"has {len(target):,} tags; give a tag for each symbol (--source-sep and "
-                "--target-sep say what separates them; --format conll reads a token a line)."
+                f"{shown(''.join(text))} has {counted(len(text), 'symbol')}, but "
+                f"{shown(''.join(target))} has {counted(len(target), 'tag')}; give a tag for each "
+                "symbol (--source-sep and --target-sep say what separates them; --format conll "
+                "reads a token a line)."
             )
         check_known(lines, target, layout)
     if not target:
@@ -263,10 +184,21 @@ def check_known(lines: Lines, target: Sequence[str], layout: Layout) -> None:
     for symbol in target:
         if symbol not in layout.known:
             kind = "tag" if layout.task == "tag" else "class"
+            if layout.format == "classes":
+                raise lines.error(
+                    f"the file's name gives its lines the class {shown(symbol)}, which is not one "
+                    f"of training's ({some(sorted(layout.known))}); name it after one of them, or "
+                    "write lines text<TAB>class."
+                )
             raise lines.error(
                 f"the {kind} {shown(symbol)} is not one of training's "
                 f"({some(sorted(layout.known))}); correct it, or train with examples of it."
             )
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things: `1 tag`, `2 tags`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def some(names: Sequence[str], most: int = 5) -> str:

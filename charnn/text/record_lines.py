@@ -19,9 +19,11 @@ class Lines:
 
     def __init__(self, name: str, encoding: str) -> None:
         """Check that the file can be opened. Raises CorpusError."""
-        self.files = TextFiles([name], encoding)
+        self.files = TextFiles([name], encoding, or_bytes=False)
         self.name = name
         self.number = 0
+        self.columns: int | None = None  # of the first line that has any
+        self.notes: list[str] = []  # what the user should know of the lines
 
     @property
     def label(self) -> str:
@@ -40,13 +42,28 @@ class Lines:
                 yield from map(self._next, others[:-1])
                 rest = [others[-1]]
         if any(rest):
-            yield self._next("".join(rest))
+            last = self._next("".join(rest))
+            if self.number == 1 and "\r" in last:
+                raise self.error(
+                    "it has carriage returns, but the file has no line feed, so that it is a "
+                    "single line; save it with line feeds at the ends of lines."
+                )
+            yield last
 
     def _next(self, line: str) -> str:
         self.number += 1
         if self.number == 1:
             line = line.removeprefix(BYTE_ORDER_MARK)
         return line.removesuffix("\r")
+
+    def count_columns(self, count: int) -> None:
+        """Note the first line that has more columns than the first of all."""
+        self.columns = self.columns or count
+        if count > self.columns and not self.notes:
+            self.notes.append(
+                f"file '{self.name}', line {self.number:,} has {count} columns, and the first "
+                f"line {self.columns}: a tab in a text would shift the columns behind it."
+            )
 
     def error(self, what: str) -> CorpusError:
         """Return the error of the line read last; `what` is wrong with it."""

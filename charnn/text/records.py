@@ -14,7 +14,8 @@ from charnn.errors import CorpusError
 from charnn.options import shown
 from charnn.text.pairs import PARTS, Examples, Pairs
 from charnn.text.record_columns import Columns
-from charnn.text.record_formats import LABEL, Layout, examples_in
+from charnn.text.record_formats import counted, examples_in
+from charnn.text.record_layout import LABEL, Layout
 from charnn.text.record_lines import Lines
 from charnn.text.record_parts import notes_on, random_parts, unknown_in, unknown_notes
 from charnn.text.source import STANDARD_INPUT, ignore, is_stream, quoted
@@ -34,15 +35,14 @@ def read_examples(
     read. Raises CorpusError, which names file and line, ConfigError for a format that is not one of
     the task's, and VocabularyError where `--min-count` keeps no symbol.
     """
-    records, notes = config.records, []
+    records = config.records
     apart = {"val": records.val, "test": records.test}
     check_standard_input([*names, *(name or "" for name in apart.values())])
     files = lines_of(names, config)
     others = {part: lines_of([name], config) for part, name in apart.items() if name is not None}
     columns, layout = read_columns(files, config, vocabulary, advance)
-    check_enough(columns, names, config)
-    if records.format == "auto" and layout.format == "conll":
-        notes.append("read as a token and its tag on each line; --format chooses another format.")
+    check_enough(columns, names, layout)
+    notes = notes_on_reading(columns, names, layout)
     vocabulary = vocabulary or vocabulary_of(columns, layout, config)
     whole = columns.pairs(vocabulary)
     del columns  # a few times the memory of the pairs
@@ -54,6 +54,8 @@ def read_examples(
         notes += notes_on(part, pairs, parts["train"], vocabulary)
         unknown += sum(unknown_in(pairs, vocabulary))
     train, val, test = parts.values()
+    for read in (files, *others.values()):
+        notes += [note for lines in read for note in lines.notes]
     name = files[0].label
     return Examples(name, list(names), vocabulary, train, val, test, unknown, notes)
 
@@ -125,7 +127,7 @@ def read_columns(
     """Read files of one format. With a vocabulary, labels and tags must be its own."""
     layout = Layout.of(config)
     if layout.format == "auto":
-        layout = replace(layout, format=layout.found_in(files, vocabulary))
+        layout = replace(layout, format=layout.found_in(files, vocabulary), guessed=True)
     if vocabulary is not None and layout.task != "transduce":
         labels = vocabulary.source if layout.task == "generate" else vocabulary.target
         layout = replace(layout, known=frozenset(labels.names))
@@ -214,13 +216,29 @@ def check_labels(files: Sequence[Lines]) -> None:
         owners[lines.label] = lines.name
 
 
-def check_enough(columns: Columns, names: Sequence[str], config: Config) -> None:
+def check_enough(columns: Columns, names: Sequence[str], layout: Layout) -> None:
     """Raise CorpusError where nothing can be learned from examples."""
     kinds = {"classify": "class", "tag": "tag"}
-    task, answers = config.task.task, list(columns.target.numbers)
+    task, answers = layout.task, list(columns.target.numbers)
     if task in kinds and len(answers) == 1:
         how = "a file for each class, or lines text<TAB>class" if task == "classify" else "others"
         raise CorpusError(
             f"all examples of {quoted(names)} have the {kinds[task]} {shown(answers[0])}; "
             f"give {how}, so that there is something to tell apart."
         )
+    if len(columns) < 2:
+        how = "; in this format a blank line ends each sequence" if layout.format == "conll" else ""
+        raise CorpusError(
+            f"{quoted(names)} has only 1 example, and training needs at least 2; give more{how}."
+        )
+
+
+def notes_on_reading(columns: Columns, names: Sequence[str], layout: Layout) -> list[str]:
+    """Return what the user should know of how files were read."""
+    if layout.guessed and layout.format == "conll":
+        return ["read as a token and its tag on each line; --format chooses another format."]
+    labels = list(columns.source.numbers)
+    if layout.task == "generate" and len(labels) == 1:
+        examples, name = counted(len(columns), "example"), shown(labels[0])
+        return [f"all {examples} of {quoted(names)} have the class {name}."]
+    return []

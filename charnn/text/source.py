@@ -37,11 +37,16 @@ class TextFiles:
         self,
         names: Sequence[str],
         encoding: str = "utf-8",
+        or_bytes: bool = True,
     ) -> None:
-        """Check that every file can be opened. Raises CorpusError."""
+        """Check that every file can be opened. Raises CorpusError.
+
+        `or_bytes` says whether what cannot be decoded could be read as bytes instead.
+        """
         self.names = list(names)
         self.advance: Callable[[int], None] = ignore  # called with the size of each block, in bytes
         self.encoding = find_encoding(encoding)
+        self.or_bytes = or_bytes
         self._copies: dict[str, IO[bytes]] = {}
         if self.names.count(STANDARD_INPUT) > 1:
             raise CorpusError("standard input (-) can be read only once; give - only once.")
@@ -89,10 +94,13 @@ class TextFiles:
                     text = decoder.decode(block, final=last)
                 except UnicodeDecodeError as error:
                     where = offset + len(block) - len(error.object) + error.start
+                    remedy = "give its encoding with --encoding (latin-1 accepts any byte)"
+                    if where == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                        remedy = "it begins as UTF-16 does, so give --encoding utf-16"
                     raise CorpusError(
                         f"corpus '{name}' is not {self.encoding.name.upper()}: byte "
-                        f"0x{error.object[error.start]:02x} at offset {where:,}; give its encoding "
-                        "with --encoding (latin-1 accepts any byte), or use --tokens bytes."
+                        f"0x{error.object[error.start]:02x} at offset {where:,}; {remedy}"
+                        f"{', or use --tokens bytes' if self.or_bytes else ''}."
                     ) from error
                 except UnicodeError as error:
                     raise CorpusError(

@@ -13,7 +13,7 @@ from charnn.config import Config, check_names, current_names
 from charnn.engines.shards import Shards, default_shards
 from charnn.errors import ConfigError, RunError
 from charnn.models.model import Model
-from charnn.options import Value
+from charnn.options import Value, shown
 from charnn.tasks.registry import task_of
 from charnn.tasks.task import Dataset
 from charnn.text.corpus import Corpus
@@ -35,8 +35,12 @@ STRUCTURE = (
     "attention",
     "tie_weights",
     "tokens",
+    "source_sep",
+    "target_sep",
 )
+WITH_FEATURES = ("features_col", "features_sep")  # the model's, unless others are asked for
 MAY_CHANGE = ("epochs", "steps")  # of a run that is resumed
+MAY_MOVE = ("val", "test")  # files of a run that is resumed
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,8 @@ def resume_run(
     """Prepare the rest of the run in a folder, bit for bit as if it had not been interrupted.
 
     `files` are needed only if the corpus has moved. Of `changes`, `epochs` and `steps` may differ
-    from the run's own. Raises RunError, ConfigError, CorpusError, CheckpointError.
+    from the run's own, and `val` and `test` where these files have moved. Raises RunError,
+    ConfigError, CorpusError, CheckpointError.
     """
     folder = RunFolder(path)
     if not (folder.has(LAST) or folder.has(PREVIOUS)):
@@ -178,7 +183,7 @@ def rest_of_run(
     check_names(changes, "the call")
     config = with_changes(checkpoint.config, changes)
     if isinstance(files, Sequence):
-        dataset = dataset_of_run(folder, checkpoint, files)
+        dataset = dataset_of_run(folder, checkpoint, config, files)
     else:
         dataset = dataset_for(files, config, None, ignore)
     trainer = prepared(config, dataset, folder, resume_from=checkpoint)
@@ -187,7 +192,9 @@ def rest_of_run(
     return Run(trainer, [note] if note is not None else [])
 
 
-def dataset_of_run(folder: RunFolder, checkpoint: Checkpoint, files: Sequence[str]) -> Dataset:
+def dataset_of_run(
+    folder: RunFolder, checkpoint: Checkpoint, config: Config, files: Sequence[str]
+) -> Dataset:
     """Return the data of a run, from its files or from those given. Raises RunError."""
     record = checkpoint.corpus
     names = list(files) or record.files
@@ -200,7 +207,7 @@ def dataset_of_run(folder: RunFolder, checkpoint: Checkpoint, files: Sequence[st
             f"the run was trained on standard input; give its text as a file: "
             f"charnn train --resume {folder.path} FILE"
         )
-    return checkpoint.task.read(names, checkpoint.config, vocabulary=checkpoint.vocabulary)
+    return checkpoint.task.read(names, config, vocabulary=checkpoint.vocabulary)
 
 
 def with_vocabulary_of(corpus: Corpus, config: Config, fixed: Collection[str]) -> Config:
@@ -218,23 +225,37 @@ def with_vocabulary_of(corpus: Corpus, config: Config, fixed: Collection[str]) -
 def with_structure_of(source: Checkpoint, config: Config, fixed: Collection[str]) -> Config:
     """Return a configuration with the network of a checkpoint. Raises ConfigError on a conflict."""
     own, theirs = config.values(), source.config.values()
+    if "task" in fixed and own["task"] != theirs["task"]:
+        raise ConfigError(
+            f"the task is {own['task']}, but the model to start from has learned the task "
+            f"{theirs['task']}; give --init-from a model of the same task."
+        )
     for name in STRUCTURE:
         if name in fixed and own[name] != theirs[name]:
             raise ConfigError(
-                f"{name} is {own[name]}, but the model to start from has {theirs[name]}; "
-                f"leave {name} out."
+                f"{name} is {in_words(name, own)}, but the model to start from has "
+                f"{in_words(name, theirs)}; leave {name} out."
             )
-    return config.replace(**{name: theirs[name] for name in STRUCTURE})
+    names = [*STRUCTURE, *(name for name in WITH_FEATURES if name not in fixed)]
+    return config.replace(**{name: theirs[name] for name in names})
+
+
+def in_words(name: str, values: Mapping[str, Value]) -> str:
+    """Return the value of an option as a message shows it: separators, which may be spaces."""
+    return shown(values[name]) if name.endswith("_sep") else str(values[name])
 
 
 def with_changes(config: Config, changes: Mapping[str, Value]) -> Config:
     """Return a resumed run's configuration. Raises ConfigError for a change it cannot take."""
     own = config.values()
+    moved = {name: changes[name] for name in MAY_MOVE if own[name] and changes.get(name)}
     for name, value in changes.items():
-        if name not in MAY_CHANGE and value != own[name]:
+        if name not in (*MAY_CHANGE, *moved) and value != own[name]:
             raise ConfigError(
                 f"{name} is {value}, but the run to resume has {own[name]}; leave it out, or start "
                 "a new run (--init-from keeps the weights)."
             )
     length = {name: changes[name] for name in MAY_CHANGE if changes.get(name) is not None}
-    return config.replace(**(dict.fromkeys(MAY_CHANGE) | length)) if length else config
+    if length:
+        length = dict.fromkeys(MAY_CHANGE) | length
+    return config.replace(**moved, **length) if moved or length else config

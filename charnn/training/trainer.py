@@ -231,9 +231,11 @@ class Trainer:
         if not checkpoint.resumable:
             raise RunError(f"the checkpoint holds a model only; resume from its run's {LAST}.")
         if checkpoint.corpus.fingerprint != self.corpus.fingerprint:
+            records = checkpoint.config.records
+            apart = [name for name in (records.val, records.test) if name is not None]
             raise RunError(
                 f"the corpus is not the one that the run was trained on "
-                f"({', '.join(checkpoint.corpus.files)}); give that text."
+                f"({', '.join([*checkpoint.corpus.files, *apart])}); give that text."
             )
         self.progress = checkpoint.progress.copy()
         if self.progress.update >= self.total:

@@ -21,6 +21,7 @@ from charnn.engines.shards_messages import AWAKE, receive, stay_awake
 from charnn.errors import ConfigError, WorkerError
 from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
 from charnn.text.batches import Streams
 from charnn.text.corpus import Corpus, corpus_in_memory
 from charnn.text.vocabulary import Vocabulary
@@ -190,9 +191,15 @@ def test_equal_runs_give_equal_bits(tiny_text):
 def test_default_shards_suit_the_work(monkeypatch):
     """A small model has one shard; a large one as many as cores, if the batch has the streams."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
-    assert default_shards(Config().replace(hidden_size=8), V) == 1
-    assert default_shards(Config(), 65) == 4
-    assert default_shards(Config().replace(batch_size=8), 65) == 2
+
+    def shards_by_default(config, size):
+        training = config.training
+        symbols = training.batch_size * training.seq_length
+        return default_shards(config, Sizes(size, size), symbols)
+
+    assert shards_by_default(Config().replace(hidden_size=8), V) == 1
+    assert shards_by_default(Config(), 65) == 4
+    assert shards_by_default(Config().replace(batch_size=8), 65) == 2
 
 
 def test_more_shards_than_streams_are_refused():

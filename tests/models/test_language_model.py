@@ -10,10 +10,11 @@ from reference import REFERENCES, language_model
 
 from charnn.config import ModelConfig, TrainingConfig
 from charnn.models import stack as module
-from charnn.models.language_model import LanguageModel, adopt_weights, parameter_shapes
+from charnn.models.adoption import adopt_weights
+from charnn.models.language_model import LanguageModel, parameter_shapes
 from charnn.nn.buffers import Buffers
 from charnn.nn.optimizers import Adam
-from charnn.nn.parameters import count
+from charnn.nn.parameters import SYMBOLS, count
 from charnn.text.batches import Batch
 
 V = 11
@@ -367,7 +368,7 @@ def test_adopted_weights_belong_to_the_symbol(old_and_new):
     """Over a text of shared symbols, the new model's scores of these are the old model's."""
     old, new = old_and_new
     symbols = {12: 0, 0: 3, 5: 4, 7: 10}  # new id -> old id
-    adopt_weights(new, old, symbols)
+    adopt_weights(new, old, {SYMBOLS: symbols})
     text = np.random.default_rng(1).choice(list(symbols), (6, 2))
     translated = np.vectorize(symbols.get)(text)
     new_logits, _, _ = new.logits(text, new.zero_states(2))
@@ -381,7 +382,7 @@ def test_unknown_symbols_keep_their_weights(old_and_new):
     """A symbol that the source lacks keeps its input row and output column, the rest is copied."""
     old, new = old_and_new
     before = new.parameters.astype(np.float64)
-    adopt_weights(new, old, {id_: id_ for id_ in range(V)})
+    adopt_weights(new, old, {SYMBOLS: {id_: id_ for id_ in range(V)}})
     own_symbols = slice(V, None)
     assert np.array_equal(new.parameters["W_hy"][:, own_symbols], before["W_hy"][:, own_symbols])
     assert np.array_equal(new.parameters["b_y"][own_symbols], before["b_y"][own_symbols])
@@ -400,6 +401,6 @@ def test_no_shared_symbol(old_and_new):
     """Vocabularies with nothing in common share what does not belong to a symbol."""
     old, new = old_and_new
     before = new.parameters.astype(np.float64)
-    adopt_weights(new, old, {})
+    adopt_weights(new, old, {SYMBOLS: {}})
     assert np.array_equal(new.parameters["W_hy"], before["W_hy"])
     assert np.array_equal(new.parameters["layer2/W_xh"], old.parameters["layer2/W_xh"])

@@ -11,7 +11,7 @@ from charnn.models.heads import EveryStep
 from charnn.models.language_model import LanguageModel
 from charnn.nn.buffers import Buffers
 from charnn.nn.central_differences import TOLERANCE, check_gradients
-from charnn.nn.parameters import Gradients, Parameters
+from charnn.nn.parameters import SYMBOLS, Axis, Gradients, Parameters
 from charnn.text.batches import Batch
 
 T, B = 3, 2
@@ -82,7 +82,7 @@ def test_two_stacks_side_by_side_do_not_disturb_each_other() -> None:
 def test_two_heads_do_not_overwrite_each_others_logits() -> None:
     """Heads with scopes of their own can stand on the same states."""
     h, buffers = np.random.default_rng(4).standard_normal((T, B, H)), Buffers()
-    head = EveryStep(H, Axis("V", V))
+    head = EveryStep(H, Axis(SYMBOLS, V))
     weights = [
         Parameters.started(head.parameters(), np.random.default_rng(seed), np.float64)
         for seed in (1, 2)

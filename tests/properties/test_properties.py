@@ -28,6 +28,7 @@ from charnn.engines.shard import Shard, shared_shapes
 from charnn.engines.shards_memory import SharedArrays
 from charnn.generation.sampling import distribution, draw
 from charnn.models.language_model import parameter_shapes
+from charnn.models.model import Sizes
 from charnn.nn.parameters import Parameters
 from charnn.options import Value
 from charnn.registry import CELLS, OPTIMIZERS
@@ -184,12 +185,13 @@ def test_shards_columns_are_the_whole_window(
         {"hidden_size": 1, "batch_size": B, "seq_length": T, "shards": shards, "cell": "rnn"}
     )
     ids = np.arange(B + more)
-    arrays = SharedArrays(shared_shapes(config, 2), private=True)
+    sizes = Sizes(2, 2)
+    arrays = SharedArrays(shared_shapes(config, sizes), private=True)
     cut = {"train": ids, "val": ids[:0], "test": ids[:0]}
-    parts = [Shard(config, 2, cut, arrays, number) for number in range(shards)]
+    parts = [Shard(config, sizes, cut, arrays, number) for number in range(shards)]
     whole = Streams(ids, B, T)
     for number in range(whole.count):
-        batches = [part.source.batch(number, part.columns) for part in parts]
+        batches = [part.source.batch(number, part._share) for part in parts]
         assert all(batch.inputs.shape[1] for batch in batches)
         expected = whole.batch(number)
         for name in ("inputs", "targets"):
@@ -366,6 +368,7 @@ PROGRESS = st.builds(
     smoothed_loss=LOSSES,
     best_loss=LOSSES,
     best_update=COUNTS,
+    best_accuracy=st.none() | st.floats(0, 1),
     stale=COUNTS,
     plateau=COUNTS,
     reductions=COUNTS,
@@ -421,12 +424,12 @@ def checkpoints(draw: st.DrawFn) -> Checkpoint:
     if draw(st.booleans()):
         size, shape = parameters.flat.size, (config.training.batch_size, config.model.hidden_size)
         slots = OPTIMIZERS[config.training.optimizer].slots
-        states = CELLS[config.model.cell].states
         rest["optimizer"] = {slot: any_numbers(random, size) for slot in slots}
-        rest["states"] = [
-            tuple(any_numbers(random, *shape) for _ in states)
-            for _ in range(config.model.num_layers)
-        ]
+        rest["states"] = {
+            f"layer{number}/{state}": any_numbers(random, *shape)
+            for number in range(1, config.model.num_layers + 1)
+            for state in CELLS[config.model.cell].states
+        }
         if config.training.ema_decay is not None:
             rest["average"] = parameters.flat[::-1].copy()
     return Checkpoint(config, vocabulary, parameters, draw(PROGRESS), draw(RECORD), **rest)
@@ -441,7 +444,7 @@ def content(checkpoint: Checkpoint) -> dict[str, Any]:
         "shapes": checkpoint.parameters.shapes,
         "parameters": checkpoint.parameters.flat.tobytes(),
         "optimizer": optimizer and {slot: array.tobytes() for slot, array in optimizer.items()},
-        "states": states and [[array.tobytes() for array in layer] for layer in states],
+        "states": states and {name: array.tobytes() for name, array in states.items()},
         "average": None if average is None else average.tobytes(),
         "progress": repr(checkpoint.progress),
         "corpus": asdict(checkpoint.corpus),

@@ -141,3 +141,24 @@ def test_what_is_adapted_or_suggested_fits(
     assert Streams(np.zeros(length), batch, steps).batch(0).inputs.shape == (steps, batch)
     if batch_size * seq_length < length:
         assert (batch, steps) == (batch_size, seq_length)
+
+
+@pytest.mark.parametrize("shares", [1, 2, 3, 5])
+def test_shares_side_by_side_are_the_window(shares: int) -> None:
+    """Share (k, n) has neighbouring streams of the window, and none is in two shares."""
+    streams = Streams(np.random.default_rng(shares).permutation(60), batch_size=7, seq_length=3)
+    for update in range(2 * streams.count):
+        whole = streams.batch(update)
+        parts = [streams.batch(update, (k, shares)) for k in range(shares)]
+        for name in ("inputs", "targets"):
+            joined = np.concatenate([getattr(part, name) for part in parts], axis=1)
+            assert np.array_equal(joined, getattr(whole, name))
+        assert whole.targets.size == streams.weight(update)
+
+
+def test_sequences_begin_with_an_epoch() -> None:
+    """Only its first window has no states to go on from; the epochs repeat for ever."""
+    streams = Streams(np.arange(30), batch_size=2, seq_length=4)
+    assert streams.count == 4
+    assert [streams.begins(update) for update in range(9)] == [n % 4 == 0 for n in range(9)]
+    assert np.array_equal(streams.batch(2).inputs, streams.batch(6).inputs)

@@ -35,6 +35,7 @@ def epoch(buckets: Buckets, number: int) -> list[list[int]]:
 def test_an_epoch_visits_each_example_once() -> None:
     """In batches of the size asked for, but one."""
     buckets = Buckets(PAIRS, B, seed=3)
+    assert all(buckets.begins(update) for update in range(3 * buckets.count))
     assert buckets.count == 72
     for number in (0, 1, 5):
         batches = epoch(buckets, number)

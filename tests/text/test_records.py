@@ -257,7 +257,7 @@ BROKEN = {
     "one example": (
         "transduce",
         "ab\tx\tf\n",
-        ("1 of 1 examples are left for training, and at least 2 are needed"),
+        ("'a.tsv' has only 1 example, and training needs at least 2; give more."),
     ),
     "long line": ("classify", "ab\tx\n" + "y" * 9_999 + "\n", "line 2: 'yyyyyyyy"),
     "not UTF-8": ("classify", "ab\tx\n\udcff\ty\n", "corpus 'a.tsv' is not UTF-8: byte 0xff"),

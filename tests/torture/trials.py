@@ -14,6 +14,8 @@ from damage import damaged_last, flipped_bits, flipped_meta_bits, hostile_files,
 from disks import failing_disk, full_disk, limited_files, power_cut, read_only
 from hostile import FILES
 from processes import killed, signalled, two_runs
+from task_trials import FILES as TASK_FILES
+from task_trials import damaged_task, hostile_task, killed_task, resumed_task
 
 EVERY = 1_000_000  # more than there are
 TRIALS: dict[str, tuple[Callable[[int, Path], None], int, int]] = {  # few in the suite, and all
@@ -32,4 +34,8 @@ TRIALS: dict[str, tuple[Callable[[int, Path], None], int, int]] = {  # few in th
     "NaN or infinity in a loss, gradient or weight": (not_finite, 4, 50),
     "run stopped and resumed, with varied options": (resumed, 2, 200),
     "two processes using one run folder": (two_runs, 2, 20),
+    "sequence tasks: kill -9 at a random moment, then resume": (killed_task, 1, 60),
+    "sequence tasks: stopped and resumed, with varied options": (resumed_task, 2, 60),
+    "sequence tasks: checkpoint truncated, and any bit flipped": (damaged_task, 10, 1_000),
+    "sequence tasks: malicious checkpoint files": (hostile_task, 10, len(TASK_FILES)),
 }

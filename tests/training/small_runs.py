@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from charnn.arrays import Arrays
 from charnn.config import Config
 from charnn.models.language_model import LanguageModel
 from charnn.models.stack import LayerStates
@@ -88,15 +89,18 @@ def arrays_of(states: LayerStates) -> list[bytes]:
     return [state.tobytes() for layer in states for state in layer]
 
 
+def bytes_of(arrays: Arrays) -> dict[str, bytes]:
+    """Return the bytes of arrays by their names."""
+    return {name: array.tobytes() for name, array in arrays.items()}
+
+
 def substance(trainer: Trainer) -> dict[str, Any]:
     """Return all that a run is, bit for bit, but for the time it took."""
     now = content(trainer.checkpoint())
     return {
         **{name: now[name] for name in ("parameters", "optimizer", "states", "average")},
-        "optimizer": {
-            slot: vector.tobytes() for slot, vector in trainer.checkpoint().optimizer.items()
-        },
-        "states": arrays_of(trainer.checkpoint().states),
+        "optimizer": bytes_of(trainer.checkpoint().optimizer),
+        "states": bytes_of(trainer.checkpoint().states),
         "ema_decay": None
         if trainer.checkpoint().average is None
         else trainer.checkpoint().average.tobytes(),
@@ -111,11 +115,10 @@ def content(checkpoint: Checkpoint, timed: bool = True) -> dict[str, Any]:
     return {
         "config": checkpoint.config.values(),
         "vocabulary": checkpoint.vocabulary.to_json(),
-        "parameters": {name: array.tobytes() for name, array in checkpoint.parameters.items()},
+        "parameters": bytes_of(checkpoint.parameters),
         "shapes": checkpoint.parameters.shapes,
-        "optimizer": checkpoint.optimizer
-        and {slot: vector.tobytes() for slot, vector in checkpoint.optimizer.items()},
-        "states": checkpoint.states and arrays_of(checkpoint.states),
+        "optimizer": checkpoint.optimizer and bytes_of(checkpoint.optimizer),
+        "states": checkpoint.states and bytes_of(checkpoint.states),
         "average": None if checkpoint.average is None else checkpoint.average.tobytes(),
         "progress": progress if timed else progress | {"seconds": 0.0},
         "corpus": asdict(checkpoint.corpus),

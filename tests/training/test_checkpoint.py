@@ -27,6 +27,7 @@ from small_runs import (
 from charnn.arrays import Array
 from charnn.config import Config
 from charnn.errors import CheckpointError, RunError
+from charnn.tasks.registry import task_of
 from charnn.text.vocabulary import Vocabulary
 from charnn.training import archive as archive_module
 from charnn.training.archive import COUNTS, load_checkpoint
@@ -150,12 +151,12 @@ def test_saving_and_loading_are_inverse(
     now = trainer.checkpoint()
     for vector in now.optimizer.values():
         vector[:] = random.standard_normal(vector.size)
-    for state in (state for layer in now.states for state in layer):
+    for state in now.states.values():
         state[:] = random.standard_normal(state.shape)
     if now.average is not None:
         now.average[:] = random.standard_normal(now.average.size)
     trainer.progress = Progress(
-        7, 1.1, 1 / 3, 5, 2, 1, 4, 1, 0.125, [(5, 2 / 3, None), (7, 0.1, 1e-300)]
+        7, 1.1, 1 / 3, 5, 0.75, 2, 1, 4, 1, 0.125, [(5, 2 / 3, None), (7, 0.1, 1e-300)]
     )
     saved = trainer.checkpoint()
     save_checkpoint(tmp_path / "c.npz", saved)
@@ -515,7 +516,8 @@ def huge_meta(finished_run: Path) -> tuple[Meta, dict[str, tuple[int, ...]]]:
         Config.from_values(meta["config"]),
         Vocabulary.from_json(meta["vocabulary"]),
     )
-    return meta, expected_arrays(config, len(vocabulary), resumable=False)
+    sizes = task_of(config).sizes(vocabulary)
+    return meta, expected_arrays(config, sizes, resumable=False)
 
 
 def test_a_huge_configuration_allocates_nothing(tmp_path: Path, finished_run: Path) -> None:
@@ -751,7 +753,7 @@ def test_a_checkpoint_is_the_run_as_it_stands(tmp_path: Path) -> None:
     exported = trainer.engine.export()
     for slot, vector in (checkpoint.optimizer or {}).items():
         assert np.shares_memory(vector, exported[f"optimizer/{slot}"])
-    for layer in checkpoint.states or []:
-        for name, state in zip(("h", "c"), layer, strict=True):
-            assert np.shares_memory(state, exported[f"state/layer1/{name}"])
+    assert list(checkpoint.states or {}) == ["layer1/h", "layer1/c"]
+    for name, state in (checkpoint.states or {}).items():
+        assert np.shares_memory(state, exported[f"state/{name}"])
     assert isinstance(checkpoint, Checkpoint)

@@ -29,7 +29,7 @@ class Drift:
 
     def __init__(self, config: Config, corpus: Corpus, failing: set[int] = frozenset()) -> None:
         model = LanguageModel.initialized(config.model, len(corpus.vocabulary), 1)
-        shapes = expected_arrays(config, len(corpus.vocabulary), resumable=True)
+        shapes = expected_arrays(config, model.sizes, resumable=True)
         self.arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         for name, array in model.parameters.items():
             self.arrays[f"parameters/{name}"][...] = array

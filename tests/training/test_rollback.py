@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from small_runs import (
     WINDOWS,
-    arrays_of,
     content,
     finish,
     of_kind,
@@ -102,7 +101,7 @@ def test_a_number_that_is_not_finite_undoes_updates(
         if isinstance(event, RolledBack):
             last = load_checkpoint(tmp_path / "run" / LAST)
             assert trainer.model.parameters.flat.tobytes() == last.parameters.flat.tobytes()
-            assert arrays_of(trainer.checkpoint().states) == arrays_of(last.states or [])
+            assert substance(trainer)["states"] == content(last)["states"]
             assert substance(trainer)["optimizer"] == content(last)["optimizer"]
             last.progress.rollbacks = 1
             assert trainer.progress == last.progress

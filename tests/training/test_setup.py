@@ -15,12 +15,14 @@ from small_runs import TEXT, finish, of_kind, small_config, stop_after, write_co
 from charnn.config import Config, read_yaml
 from charnn.errors import CheckpointError, ConfigError, CorpusError, RunError, SharedMemoryError
 from charnn.models.language_model import LanguageModel
+from charnn.tasks.language_modelling import shared_ids, union
+from charnn.tasks.registry import task_of
 from charnn.text.vocabulary import Vocabulary
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import BEST, LAST, PREVIOUS
 from charnn.training.events import Finished, Step
 from charnn.training.run_folder import FILES
-from charnn.training.setup import Run, adapted, new_run, resume_run, shared_ids, union
+from charnn.training.setup import Run, new_run, resume_run
 
 
 class StandardInput:
@@ -170,7 +172,8 @@ def test_the_adapted_configuration_is_what_is_saved(tmp_path: Path) -> None:
     run = new_run([write_corpus(tmp_path, TEXT[:60])], small_config(), out=tmp_path / "run")
     finish(run.trainer)
     assert run.trainer.config.training.batch_size == 3
-    config = adapted(small_config(batch_size=16), run.trainer.corpus, ())[0]
+    config = small_config(batch_size=16)
+    config = task_of(config).adapted(config, run.trainer.corpus, ())[0]
     assert config.training.batch_size == 5
     assert read_yaml(tmp_path / "run" / "config.yaml") == run.trainer.config.values()
     assert load_checkpoint(tmp_path / "run").config == run.trainer.config
