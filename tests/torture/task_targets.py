@@ -99,7 +99,7 @@ def record_seeds() -> list[bytes]:
     heads = [
         bytes([task, form, sep, sep, columns, 1, 0])
         for task in range(len(LEARNED))
-        for form, sep, columns in ((0, 0, 0), (4, 1, 1))
+        for form, sep, columns in ((0, 0, 0), (4, 1, 1), (1, 2, 0))
     ]
     return [head + text for head in heads for text in texts]
 
