@@ -7,15 +7,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from charnn.config import Config, ModelConfig, SamplingConfig
+from charnn.config import Config, SamplingConfig
 from charnn.errors import CorpusError
 from charnn.generation.sampling import sample as sample_bytes
 from charnn.models.evaluation import STREAMS
 from charnn.models.evaluation import evaluate as evaluate_ids
 from charnn.models.gradient_check import check_configuration
 from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
 from charnn.models.score import Score
 from charnn.nn.central_differences import Comparison
+from charnn.tasks.gradient_variants import check_sequences
 from charnn.text.corpus import Corpus, corpus_in_memory
 from charnn.text.vocabulary import Vocabulary, count_code_points
 from charnn.training.archive import load_checkpoint
@@ -128,9 +130,17 @@ def gradcheck(
     seq_length: int = 3,
     seed: int = 1,
     directional: bool = False,
+    task: str = "lm",
     **options: Any,
 ) -> list[Comparison]:
-    """Check a random model's gradients; options are those of `ModelConfig`: cell, ..."""
-    config = ModelConfig(**{"hidden_size": 4, "dropout": 0.0} | options)
+    """Check a random model's gradients; options are those of `ModelConfig`: cell, ...
+
+    `task` is one of those of `charnn train`; what is not a language model is checked on sequences
+    of unequal lengths, of `vocab_size` different symbols on either side. Raises ConfigError.
+    """
+    config = Config.from_values({"hidden_size": 4, "dropout": 0.0, "task": task} | options).model
+    if task != "lm":
+        sizes = Sizes(vocab_size, vocab_size)
+        return check_sequences(task, config, sizes, seq_length, seed, directional)
     model = LanguageModel.initialized(config, vocab_size, seed, "float64")
     return check_configuration(model, seq_length, seed, directional)

@@ -8,10 +8,18 @@ from typing import Any
 import click
 
 from charnn.cli.flags import SectionedCommand, flag, output_flags
+from charnn.config import TASKS
 from charnn.registry import CELLS
 
 
 @click.command("bench", cls=SectionedCommand)
+@flag(
+    "--task",
+    section="Benchmark",
+    type=click.Choice(list(TASKS)),
+    default="lm",
+    help="Training of a task's model, on random examples shaped like real ones.  [lm: everything]",
+)
 @flag(
     "--cell",
     section="Benchmark",
@@ -26,13 +34,16 @@ from charnn.registry import CELLS
     help="Time PyTorch in turn, where it is installed.",
 )
 @output_flags()
-def command(cell: str | None, quick: bool, peer: str | None, quiet: bool, as_json: bool) -> None:
+def command(
+    task: str, cell: str | None, quick: bool, peer: str | None, quiet: bool, as_json: bool
+) -> None:
     """Measure this machine, and training, sampling, evaluation, start-up and memory on it.
 
     \b
     charnn bench --quick
     charnn bench --cell lstm
     charnn bench --peer torch --json > bench.json
+    charnn bench --task transduce --peer torch
 
     Figures are medians; with --peer both sides run in turn. The machine should be idle. Share is
     the part of the matrix products' speed that training reaches: all threads' peak is 100 %.
@@ -49,10 +60,24 @@ def command(cell: str | None, quick: bool, peer: str | None, quiet: bool, as_jso
             torch_layer(cell)
         else:
             cells = cells_with_a_peer()
+    rounds = 3 if quick else 7
+    if task != "lm":
+        from charnn.bench.task_report import task_measured
+        from charnn.bench.task_workload import task_grid
+        from charnn.cli.bench_tasks import show_task_report
+
+        task_points = task_grid(task, cells, quick)
+        with progress_bar("measuring", len(task_points), quiet or as_json) as advance:
+            found = task_measured(task_points, rounds, peer, advance)
+        if as_json:
+            show_json(found)
+        else:
+            show_task_report(found, peer is not None)
+        return
     points = grid(cells, quick)
     work = len(points) + 2 * len(cells) + 2
     with progress_bar("measuring", work, quiet or as_json) as advance:
-        found = report.measured(points, cells, 3 if quick else 7, peer, advance)
+        found = report.measured(points, cells, rounds, peer, advance)
     if as_json:
         show_json(found)
     else:

@@ -135,7 +135,12 @@ def declared_flag(
 
     if declared.type is bool:
         return flag(
-            flag_name(declared), declared.name, section=section, is_flag=True, help=declared.help
+            flag_name(declared),
+            declared.name,
+            section=section,
+            is_flag=True,
+            help=declared.help,
+            envvar=[f"CHARNN_{declared.name.upper()}"] if environment else None,
         )
 
     def complete(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from charnn.config.tasks import TASKS
 from charnn.errors import ConfigError
-from charnn.options import Section, option, options_of
-from charnn.registry import CELLS
+from charnn.options import Section, option, options_of, shown
+from charnn.registry import ATTENTIONS, CELLS
 
 # What `charnn make` makes, each with the task that it is for and the options that it alone reads.
 MADE = {
@@ -65,7 +66,12 @@ class EvaluationConfig(Section):
 class WalkthroughConfig(Section):
     """The tiny network of `charnn hello`."""
 
-    text: str = option("hello", "The word to spell.")
+    task: str = option(
+        "lm",
+        "lm: learn to spell a word; transduce: to turn one word into another.",
+        choices=("lm", "transduce"),
+    )
+    text: str = option("hello", "The word to spell, or to turn into another.")
     cell: str = option("rnn", "Recurrent cell.", choices=CELLS)
     hidden_size: int = option(8, "Hidden units.", minimum=1, maximum=256)
     gru_reset: str = option(
@@ -74,17 +80,38 @@ class WalkthroughConfig(Section):
         choices=("before", "after"),
     )
     seed: int = option(1, "Seed of the weights and the sample.", minimum=0, maximum=2**63 - 1)
+    target: str | None = option(
+        None, "The word that it becomes (none: the text backwards).", tasks=("transduce",)
+    )
+    attention: str = option(
+        "general", "Score of the attention.", choices=ATTENTIONS, tasks=("transduce",)
+    )
+
+    def __post_init__(self) -> None:
+        """Check that every option is one of the task's, too."""
+        super().__post_init__()
+        for name, declared in options_of(type(self)).items():
+            value = getattr(self, name)
+            if not declared.serves(self.task) and value != declared.default:
+                raise ConfigError(
+                    f"{name} is {shown(value)}, but it is an option of the task "
+                    f"{' or '.join(declared.tasks or ())}, and this task is {self.task}; "
+                    "leave it out."
+                )
 
 
 @dataclass(frozen=True)
 class GradcheckConfig(Section):
     """What `charnn gradcheck` checks."""
 
+    task: str = option("lm", "Whose models are checked.", choices=(*TASKS, "all"))
     cell: str | None = option(None, "Check one cell only (none: all).", choices=CELLS)
     layers: int | None = option(
         None, "Number of recurrent layers (none: one, then two).", minimum=1, maximum=8
     )
-    hidden_size: int = option(4, "Hidden units.", minimum=1, maximum=1024)
+    hidden_size: int | None = option(
+        None, "Hidden units (none: 4 with --task lm, 3 with others).", minimum=1, maximum=1024
+    )
     seq_length: int = option(3, "Time steps.", minimum=1, maximum=256)
     seed: int = option(
         1, "Seed of weights, symbols, states and masks.", minimum=0, maximum=2**63 - 1

@@ -8,6 +8,7 @@ from charnn.arrays import Array
 from charnn.models.language_model import LanguageModel
 from charnn.models.model import Model
 from charnn.models.stack import LayerStates
+from charnn.nn.buffers import Buffers
 from charnn.nn.central_differences import Comparison, check_gradients
 from charnn.text.batches import Batch
 
@@ -33,12 +34,14 @@ def check_model(
     def random() -> np.random.Generator | None:
         return None if random_seed is None else np.random.default_rng(random_seed)
 
-    def loss() -> float:
-        return model.loss(batch, states, random=random(), smoothing=smoothing)[0]
-
     _, _, backward = model.loss(batch, states, random=random(), smoothing=smoothing)
     gradients = model.parameters.zeros_like()
     d_states = backward(gradients)
+    buffers = Buffers()  # the numbers are the same with new memory each time, but come later
+
+    def loss() -> float:
+        return model.loss(batch, states, random=random(), smoothing=smoothing, buffers=buffers)[0]
+
     return check_gradients(loss, model.parameters, gradients, directions) + check_gradients(
         loss, named_states(model, states), named_states(model, d_states), directions
     )

@@ -29,9 +29,11 @@ class HugePages:
 
     def __init__(self) -> None:
         self._free: Bytes = np.empty(0, np.uint8)
+        self.taken = 0  # how often; then arrays of less memory are obsolete
 
     def take(self, size: int) -> Bytes:
         """Return `size` bytes, out of what is left of the last huge pages or of new ones."""
+        self.taken += 1
         aligned = -(-size // ALIGNMENT) * ALIGNMENT
         if aligned > self._free.size:
             self._free = huge_pages(aligned)
@@ -52,7 +54,8 @@ class Buffers:
         self._children: dict[str, Buffers] = {}
         self._memory: dict[tuple[str, np.dtype[Any]], Array] = {}
         self._arrays: dict[tuple[str, np.dtype[Any], Shape], Array] = {}
-        self._made: dict[str, tuple[tuple[Array, ...], Any]] = {}
+        self._made: dict[tuple[Any, ...], tuple[tuple[Array, ...], Any]] = {}
+        self._made_after = 0
 
     def child(self, name: str) -> Buffers:
         """Return the scope of this name, whose arrays are its own."""
@@ -77,10 +80,18 @@ class Buffers:
         return array
 
     def once(self, name: str, make: Callable[..., Made], *arrays: Array) -> Made:
-        """Return `make(*arrays)`, made anew only where the arrays are others than last time."""
-        known = self._made.get(name)
-        if known is None or [*map(id, known[0])] != [*map(id, arrays)]:
-            known = self._made[name] = arrays, make(*arrays)
+        """Return `make(*arrays)`, made only once for the same arrays.
+
+        So it is for windows of several lengths in turn, each of which has arrays of its own. What
+        was made is forgotten when arrays grow.
+        """
+        if self._made_after != self._pages.taken:
+            self._made.clear()
+            self._made_after = self._pages.taken
+        key = name, *map(id, arrays)
+        known = self._made.get(key)
+        if known is None:
+            known = self._made[key] = arrays, make(*arrays)
         made: Made = known[1]
         return made
 

@@ -21,6 +21,8 @@ from charnn.nn.parameters import Gradients
 from charnn.nn.products import BlockedWeights, outer_products, worth_blocks
 from charnn.nn.single_use import single_use
 
+CACHED = 1 << 20  # bytes of rows that are copied as a whole
+
 AffineBackward: TypeAlias = Callable[[Array, Gradients], Array]
 InputBackward: TypeAlias = Callable[[Array, Gradients], None]
 DenseBackward: TypeAlias = Callable[[Array, Gradients], Array]
@@ -67,13 +69,41 @@ def embed(ids: Array, E: Array) -> tuple[Array, InputBackward]:
 def sums_by_symbol(ids: Array, da: Array, out: Array) -> None:
     """`out[:, v]` = sum of the rows of da where ids is v: da (G, ids.size, H), out (G, V, H).
 
-    The product of the one-hot matrix's transpose and da, without its multiplications by zero.
+    The product of the one-hot matrix's transpose and da, without its multiplications by zero. Where
+    that is faster, all symbols are added up side by side, or else each by itself; either way the
+    rows of a symbol are added in their order, so that the sums are the same bits.
     """
-    places = np.argsort(ids, axis=None, kind="stable")
-    symbols, starts = np.unique(ids.reshape(-1)[places], return_index=True)
+    flat = ids.reshape(-1)
+    places = np.argsort(flat, kind="stable")
+    counts = np.bincount(flat)
+    symbols = np.flatnonzero(counts)
+    counts = counts[symbols]
+    ends = np.cumsum(counts)
     out[...] = 0
-    for symbol, start, end in zip(symbols, starts, [*starts[1:], ids.size], strict=True):
+    if da.nbytes < CACHED and counts.max(initial=0) < len(symbols):
+        sums_side_by_side(places, symbols, counts, da, out)
+        return
+    for symbol, start, end in zip(symbols, ends - counts, ends, strict=True):
         np.add.reduce(da.take(places[start:end], axis=1), axis=1, out=out[:, symbol])
+
+
+def sums_side_by_side(places: Array, symbols: Array, counts: Array, da: Array, out: Array) -> None:
+    """Add up first the first rows of all symbols, then the second rows of those that have one, ...
+
+    `places` are the rows, symbol by symbol. The most frequent symbols come first, so the n-th rows
+    of all that have one are added to the beginning of the sums.
+    """
+    by_count = np.argsort(-counts, kind="stable")
+    rank = np.empty_like(by_count)
+    rank[by_count] = np.arange(len(by_count))
+    nth = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows = da.take(places[np.lexsort((np.repeat(rank, counts), nth))], axis=1)
+    end, *others = np.bincount(nth).tolist()
+    sums = rows[:, :end]
+    for size in others:
+        sums[:, :size] += rows[:, end : end + size]
+        end += size
+    out[:, symbols[by_count]] = sums
 
 
 def project(

@@ -93,6 +93,7 @@ class Parameters(Mapping[str, Array]):
         if self.flat.shape != (size,):
             raise ValueError(f"flat has shape {self.flat.shape}, but the shapes need ({size},)")
         self._views: dict[str, Array] = {}
+        self._groups: dict[str, dict[str, Array]] = {}
         start = 0
         for name, shape in self.shapes.items():
             end = start + math.prod(shape)
@@ -120,7 +121,9 @@ class Parameters(Mapping[str, Array]):
 
     def group(self, prefix: str) -> dict[str, Array]:
         """Return the arrays named `prefix/...`, without the prefix."""
-        return group(self._views, prefix)
+        if prefix not in self._groups:
+            self._groups[prefix] = group(self._views, prefix)
+        return self._groups[prefix]
 
     def zeros_like(self) -> Parameters:
         """Return zeros of the same layout and type: the place for gradients."""
@@ -201,6 +204,8 @@ class Redirected(Gradients):
 
 def group(arrays: Arrays, prefix: str) -> dict[str, Array]:
     """Return the arrays named `prefix/...`, without the prefix."""
+    if isinstance(arrays, Parameters):
+        return arrays.group(prefix)
     start = f"{prefix}/"
     return {
         name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)

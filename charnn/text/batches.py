@@ -79,6 +79,10 @@ class Source(Protocol):
     def mean_weight(self) -> float:
         """The weight of all targets of a batch, on average."""
 
+    @property
+    def mean_symbols(self) -> float:
+        """Symbols of a batch's inputs or targets, whichever are more, on average: its work."""
+
     def batch(self, update: int, share: Share = WHOLE) -> Batch:
         """Return the batch of an update, or share (k, n) of its columns: the k-th of n, from 0."""
 
@@ -123,6 +127,11 @@ class Streams:
     def mean_weight(self) -> float:
         """Symbols of a whole window: T x B."""
         return self.batch_size * self.seq_length
+
+    @property
+    def mean_symbols(self) -> float:
+        """Symbols of a whole window."""
+        return self.mean_weight
 
     def weight(self, update: int) -> int:
         """Return how many symbols a window predicts: T x B."""

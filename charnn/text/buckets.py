@@ -70,6 +70,12 @@ class Buckets:
         scored = int(self.pairs.targets.starts[-1]) + self.ends * len(self.pairs)
         return scored / self.count
 
+    @property
+    def mean_symbols(self) -> float:
+        """Symbols of a batch's sources or targets, whichever are more, on average."""
+        sides = self.pairs.sources, self.pairs.targets
+        return max(int(side.starts[-1]) for side in sides) / self.count
+
     def begins(self, update: int) -> bool:
         """Return True: every example is a sequence of its own."""
         return True
@@ -130,21 +136,15 @@ def in_order(pairs: Pairs, batch_size: int) -> Iterator[tuple[Array, Batch]]:
 
 
 def batch_of(pairs: Pairs, rows: Array) -> Batch:
-    """Return examples as a batch, padded with the id 0 behind each source's and target's end."""
+    """Return examples as a batch, padded with the id 0 behind each source's and target's end.
+
+    No side is without a step, so that a model has something to read of empty sequences alone.
+    """
     sources, targets = pairs.sources, pairs.targets
     lengths, target_lengths = sources.lengths[rows], targets.lengths[rows]
     return Batch(
-        inputs=sources.padded(rows, steps=steps_for(lengths)),
-        targets=targets.padded(rows, steps=steps_for(target_lengths)),
+        inputs=sources.padded(rows, steps=int(lengths.max(initial=1))),
+        targets=targets.padded(rows, steps=int(target_lengths.max(initial=1))),
         lengths=lengths,
         target_lengths=target_lengths,
     )
-
-
-def steps_for(lengths: Array) -> int:
-    """Return the time steps of a batch; long ones are multiples of 4.
-
-    So the lengths of successive batches differ less often, and with them the size of memory.
-    """
-    longest = int(lengths.max(initial=1))
-    return longest if longest <= 8 else -(-longest // 4) * 4

@@ -117,7 +117,7 @@ def new_run(
     task = task_of(config)
     config, notes = task.adapted(config, dataset, fixed)
     if config.training.shards is None:
-        symbols = task.source(dataset.arrays, config).mean_weight
+        symbols = task.source(dataset.arrays, config).mean_symbols
         shards = default_shards(config, task.sizes(dataset.vocabulary), symbols)
         config = config.replace(shards=shards)
     model = untrained(config, dataset)

@@ -231,7 +231,7 @@ DAMAGES = {
         with_meta(config={"hidden_size": 16, "cell": "rnn"}),
         "its array",  # of a shape, or a state, that an RNN does not have
     ),
-    "a configuration of the future": (with_meta(config={"attention": 8}), "key 'attention'"),
+    "a configuration of the future": (with_meta(config={"foresight": 8}), "key 'foresight'"),
     "huge sizes": (
         with_meta(config={"hidden_size": 65_536, "num_layers": 64, "cell": "lstm"}),
         "'parameters/layer10/W_hh.npy'",

@@ -215,8 +215,10 @@ def test_every_option_is_a_flag(name: str, option) -> None:
     assert parameter.opts == ["--" + each.replace("_", "-") for each in names]
     assert parameter.envvar == [f"CHARNN_{each.upper()}" for each in names]
     page = output(name, "--help")
-    default = "none" if option.default is None else option.default
-    assert squeezed(f"{option.help} [{default}]") in squeezed(page)
+    defaults = ["none" if option.default is None else str(option.default)]
+    defaults += [f"{task}: {value}" for task, value in option.by_task.items()]
+    bracket = "" if option.type is bool else f" [{'; '.join(defaults)}]"
+    assert squeezed(f"{option.help}{bracket}") in squeezed(page)
     assert f" --{option.name.replace('_', '-')} " in page
     if option.formerly is not None:
         assert f"--{option.formerly.replace('_', '-')}" not in page

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from commands import data, output, refusal
 
-from charnn.config import Config
+from charnn.config import TASKS, Config
 
+OF_LM = [name for name, option in Config.options().items() if option.serves("lm")]
 SOURCES = ["default", "config file", "environment", "flag"]
 
 
@@ -28,7 +29,7 @@ def test_precedence(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = dict(zip(SOURCES, [256, 64, 128, 32], strict=True))[source]
     assert data(*arguments)["hidden_size"] == {"value": expected, "source": source}
     (line,) = [entry for entry in output(*arguments).splitlines() if "hidden_size" in entry]
-    assert line.split("#") == [f"{f'hidden_size: {expected}':<28}  ", f" {source}"]
+    assert line.split("#") == [f"{f'hidden_size: {expected}':<30}  ", f" {source}"]
 
 
 @pytest.mark.parametrize("name", Config.options())
@@ -38,11 +39,16 @@ def test_every_option_from_every_source(name: str, monkeypatch: pytest.MonkeyPat
     if option.choices is not None:
         value = list(option.choices)[-1]
     else:
-        value = {int: 3, float: 0.25, str: "utf-16"}[option.type]
+        value = {int: 3, float: 0.25, str: "utf-16", bool: True}[option.type]
+    if option.tasks is not None:
+        monkeypatch.setenv("CHARNN_TASK", next(iter(option.tasks)))
+    if name == "tie_weights":
+        monkeypatch.setenv("CHARNN_EMBEDDING_SIZE", str(Config().model.hidden_size))
     if name == "save_every":
         value = 2.5  # a quarter of a second is too often
     expected = {"value": value, "source": "flag"}
-    assert data("config", "--" + name.replace("_", "-"), value)[name] == expected
+    given = () if option.type is bool else (value,)
+    assert data("config", "--" + name.replace("_", "-"), *given)[name] == expected
     Path("my.yaml").write_text(f"{name}: {value}\n")
     expected["source"] = "config file"
     assert data("config", "--config", "my.yaml")[name] == expected
@@ -51,12 +57,20 @@ def test_every_option_from_every_source(name: str, monkeypatch: pytest.MonkeyPat
     assert data("config")[name] == expected
 
 
-def test_defaults() -> None:
-    """Without anything given all values are the defaults, and are called so."""
-    expected = {name: option.default for name, option in Config.options().items()}
-    found = data("config")
-    assert {name: entry["value"] for name, entry in found.items()} == expected
-    assert {entry["source"] for entry in found.values()} == {"default"}
+@pytest.mark.parametrize("task", TASKS)
+def test_defaults(task: str) -> None:
+    """Without anything given all of a task's options are its defaults, and are called so."""
+    expected = {
+        name: option.default_for(task)
+        for name, option in Config.options().items()
+        if option.serves(task)
+    }
+    found = data("config", "--task", task) if task != "lm" else data("config")
+    values = {name: entry["value"] for name, entry in found.items()}
+    assert values == expected | {"task": task}
+    sources = {entry["source"] for name, entry in found.items() if name != "task"}
+    assert sources == {"default"}
+    assert found["task"]["source"] == ("default" if task == "lm" else "flag")
 
 
 def test_the_output_is_yaml_that_config_reads(tmp_path: Path) -> None:
@@ -67,13 +81,13 @@ def test_the_output_is_yaml_that_config_reads(tmp_path: Path) -> None:
     assert found["hidden_size"]["value"] == 512
     assert found["learning_rate"]["value"] == 0.002
     assert found["clip_norm"]["value"] is None
-    assert list(yaml.safe_load(text)) == list(Config.options())
+    assert list(yaml.safe_load(text)) == OF_LM
 
 
 def test_every_line_names_its_source() -> None:
     """Each line of the YAML ends with its value's source as a comment; --quiet leaves them out."""
     lines = output("config", "--num-layers", 2).splitlines()
-    assert len(lines) == len(Config.options())
+    assert len(lines) == len(OF_LM)
     assert all(line.rpartition("# ")[2] in SOURCES for line in lines)
     quiet = output("config", "--num-layers", 2, "--quiet")
     assert "#" not in quiet
@@ -132,7 +146,7 @@ def test_json_is_one_line() -> None:
     """--json prints a single object on a single line."""
     text = output("config", "--json")
     assert text.count("\n") == 1
-    assert set(json.loads(text)) == set(Config.options())
+    assert set(json.loads(text)) == set(OF_LM)
 
 
 def test_a_bad_value_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

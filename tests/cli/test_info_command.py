@@ -95,9 +95,9 @@ def test_json(model: Path) -> None:
 
 
 def test_the_configuration(model: Path) -> None:
-    """Every option is listed with its value."""
+    """Every option of the task is listed with its value."""
     shown = output("info", model)
-    for name, value in charnn.load(model).config.values().items():
+    for name, value in charnn.load(model).config.own_values().items():
         text = "none" if value is None else value
         assert re.search(rf"^{name} +{re.escape(str(text))} *$", shown, re.MULTILINE)
 
@@ -169,3 +169,53 @@ def test_quiet(model: Path) -> None:
     quiet = output("info", model, "--quiet")
     assert "hidden_size" not in quiet
     assert "total" in quiet
+
+
+class TestTasks:
+    """What a model of sequences holds, on both sides."""
+
+    @pytest.fixture
+    def words(self) -> Path:
+        """Return a file of pairs."""
+        lines = [f"{word}\t{word[::-1]}" for word in ("ab", "ba", "aab", "c d", "cab", "bad")]
+        Path("words.tsv").write_text("\n".join(lines * 4) + "\n", encoding="utf-8")
+        return Path("words.tsv")
+
+    @pytest.mark.parametrize(
+        ("task", "flags"),
+        [
+            ("transduce", ("--bidirectional", "--num-layers", 2, "--embedding-size", 3)),
+            ("transduce", ("--attention", "none", "--cell", "gru")),
+            ("classify", ("--bidirectional", "--num-layers", 2)),
+            ("tag", ("--select", "accuracy")),
+            ("generate", ("--embedding-size", 6, "--tie-weights")),
+        ],
+    )
+    def test_the_parts(self, task: str, flags: tuple, words: Path) -> None:
+        """Each part's formula, computed with its letters, gives its count; all give the total."""
+        train = ("train", words, "--task", task, *flags, "--hidden-size", 6, "--steps", 2)
+        succeed(*train, "--eval-every", 1, "--quiet", "--out", "run")
+        found = data("info", "run")
+        for part in found["parts"]:
+            sizes = dict(pair.split() for pair in part["sizes"].split(", "))
+            code = re.sub(r"(?<=[\dA-Z)]) (?=[A-Z(])", " * ", part["formula"].replace("^", "**"))
+            code = re.sub(r"(\d)\(", r"\1 * (", code)
+            values = {letter: int(size) for letter, size in sizes.items()}
+            assert eval(code, values) == part["count"]  # noqa: S307
+        assert sum(part["count"] for part in found["parts"]) == found["parameter_count"]
+        assert len({part["name"] for part in found["parts"]}) == len(found["parts"])
+        shown = output("info", "run")
+        assert f"total {found['parameter_count']:,}, equal to the sum" in shown
+        assert ("accuracy by symbol" in shown) == ("accuracy" in flags)
+
+    def test_the_symbols(self, words: Path) -> None:
+        """The symbols of both sides are listed, and the options of other tasks are not."""
+        train = ("train", words, "--task", "transduce", "--hidden-size", 4, "--steps", 2)
+        succeed(*train, "--quiet", "--out", "run")
+        shown = output("info", "run")
+        assert "source: 6 symbols\n  space a b c d unknown\n" in shown
+        assert "target: 6 symbols\n" in shown
+        assert "seq_length" not in shown
+        assert "nats/symbol" in shown
+        found = data("info", "run")
+        assert (found["task"], found["source_size"], found["target_size"]) == ("transduce", 6, 6)

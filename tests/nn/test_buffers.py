@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 
 from charnn.nn.buffers import Buffers
@@ -53,7 +55,7 @@ def test_the_same_request_gives_the_same_array():
 
 
 def test_what_is_made_of_arrays_is_made_once():
-    """Other arrays, also equal ones, have it made anew; so does going back to the first."""
+    """Other arrays, also equal ones, have it made anew; what was made of the first is kept."""
     buffers, made = Buffers(), []
 
     def make(*arrays):
@@ -62,10 +64,22 @@ def test_what_is_made_of_arrays_is_made_once():
 
     one, other = np.zeros(2), np.zeros(2)
     assert [buffers.once("rows", make, *arrays) for arrays in ([one], [one], [other], [one])] == [
-        *(1, 1, 2, 3)
+        *(1, 1, 2, 1)
     ]
-    assert buffers.once("others", make, one) == 4
-    assert buffers.once("rows", make, one, other) == 5
+    assert buffers.once("others", make, one) == 3
+    assert buffers.once("rows", make, one, other) == 4
+
+
+def test_what_is_made_of_memory_is_forgotten_when_it_grows():
+    """Nothing holds memory that was given up for more of it."""
+    buffers = Buffers()
+    small = buffers.array("a", (2,), np.float32)
+    reference = weakref.ref(small)
+    assert buffers.once("twice", lambda array: 2 * len(array), small) == 4
+    del small
+    large = buffers.array("a", (3,), np.float32)
+    assert buffers.once("twice", lambda array: 2 * len(array), large) == 6
+    assert reference() is None
 
 
 def test_a_child_is_a_scope_of_its_own():

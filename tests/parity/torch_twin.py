@@ -26,6 +26,7 @@ from charnn import registry
 from charnn.arrays import Array
 from charnn.config import ModelConfig, TrainingConfig
 from charnn.models.language_model import LanguageModel, parameter_shapes
+from charnn.models.model import Sizes
 from charnn.models.stack import LayerStates
 from charnn.nn.parameters import Parameters
 
@@ -177,7 +178,7 @@ def random_model(
         matrix = path.rpartition("/")[2].startswith("W_")
         scale = array.shape[-2] ** -0.5 if matrix else 0.5
         array[...] = scale * random.standard_normal(array.shape)
-    return LanguageModel(config, V, parameters)
+    return LanguageModel(config, Sizes(V, V), parameters)
 
 
 def random_text(length: int) -> Array:

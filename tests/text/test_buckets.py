@@ -9,7 +9,7 @@ import pytest
 
 from charnn.arrays import Array
 from charnn.text.batches import Batch
-from charnn.text.buckets import Buckets, in_order, steps_for
+from charnn.text.buckets import Buckets, in_order
 from charnn.text.pairs import Pairs, Sequences
 
 M, B = 500, 7
@@ -163,8 +163,18 @@ def test_evaluation_goes_from_short_to_long() -> None:
     assert list(in_order(PAIRS.take(np.array([], int)), B)) == []
 
 
-@pytest.mark.parametrize(("longest", "steps"), [(0, 1), (1, 1), (8, 8), (9, 12), (12, 12)])
-def test_long_batches_have_steps_in_fours(longest: int, steps: int) -> None:
-    """Short ones are not padded further; no batch is without a step."""
-    assert steps_for(np.array([0, longest])) == steps
-    assert steps_for(np.array([], int)) == 1
+def test_no_batch_has_more_steps_than_its_longest_sequences() -> None:
+    """Each side is padded to its own longest, so that no step is computed for nobody."""
+    for _, batch in in_order(PAIRS, B):
+        assert len(batch.inputs) == batch.ends.max()
+        assert len(batch.targets) == batch.target_ends.max()
+    empty = Sequences.of_lists([[], []], 1)
+    assert Buckets(Pairs(empty, empty), 2, seed=1).batch(0).inputs.shape == (1, 2)
+
+
+def test_the_work_of_a_batch_is_that_of_its_longer_side() -> None:
+    """Shards are chosen by it: a classifier scores one target a sequence, but reads all of it."""
+    sources = Sequences.of_lists([[0] * n for n in (3, 5, 4)], 1)
+    targets = Sequences.of_lists([[0], [0], [0]], 1)
+    assert Buckets(Pairs(sources, targets), 2, seed=1).mean_symbols == 6
+    assert Buckets(Pairs(targets, sources), 2, seed=1).mean_symbols == 6

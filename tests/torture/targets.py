@@ -31,6 +31,7 @@ from charnn.config import Config, SamplingConfig, read_yaml, to_yaml
 from charnn.errors import CharnnError
 from charnn.generation.sampling import stream
 from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
 from charnn.registry import CELLS, OPTIMIZERS
 from charnn.text.vocabulary import Vocabulary
 from charnn.training.archive import load_checkpoint
@@ -165,7 +166,8 @@ def valid_files() -> tuple[bytes, ...]:
         if resumable:
             slots = OPTIMIZERS[config.training.optimizer].slots
             rest["optimizer"] = {slot: np.zeros(size, np.float32) for slot in slots}
-            rest["states"] = model.zero_states(1)
+            shapes = model.state_shapes(1)
+            rest["states"] = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
             if config.training.ema_decay is not None:
                 rest["average"] = model.parameters.flat.copy()
         checkpoint = Checkpoint(
@@ -341,7 +343,7 @@ def set_option(draft: Draft, choices: Choices) -> None:
     with suppress(Exception):
         config, vocabulary = Config.from_values(values), draft.meta["vocabulary"]
         size = len(Vocabulary.from_json(vocabulary))
-        shapes = expected_arrays(config, size, draft.meta["resumable"])
+        shapes = expected_arrays(config, Sizes(size, size), draft.meta["resumable"])
         if sum(map(math.prod, shapes.values())) < LARGEST_REBUILT:
             arrays = {f"{name}.npy": np.zeros(shape, "f4") for name, shape in shapes.items()}
             draft.members = {META: b""} | {name: npy(array) for name, array in arrays.items()}

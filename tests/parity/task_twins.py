@@ -1,0 +1,339 @@
+"""Twins of the sequence tasks' models, from PyTorch's own layers, with charnn's weights.
+
+Layers are `nn.RNN`, `nn.LSTM` and `nn.GRU` over packed sequences, `bidirectional=True` where charnn
+reads in both directions; losses are `cross_entropy` means with `ignore_index`. Bridge and attention
+are written out from the papers. What differs in the layers' weights is in `torch_twin`; besides:
+
+    charnn                                 PyTorch
+    layer1, layer1_backward                weight_ih_l0, weight_ih_l0_reverse
+    final states of ->h and <-h a level    (levels * directions, B, H)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch_twin import PEERS, Share
+
+from charnn.arrays import Array
+from charnn.models.model import Model
+from charnn.models.stack import Stack, layer_name
+from charnn.nn.parameters import Parameters
+from charnn.text.batches import Batch
+
+IGNORED = -100
+DTYPES = {"f": torch.float32, "d": torch.float64}
+
+
+class StackTwin(torch.nn.Module):
+    """A stack's layers over packed sequences."""
+
+    def __init__(self, stack: Stack, model: Model, prefix: str = "") -> None:
+        """`prefix` is that of the stack's parameters."""
+        super().__init__()
+        config, self.prefix, self.cell = model.config, prefix, stack.cell
+        self.dtype = DTYPES[model.parameters.flat.dtype.char]
+        self.peer, self.H = PEERS[config.cell], config.hidden_size
+        self.levels, self.directions = len(stack.levels), len(stack.levels[0])
+        self.width = stack.input.axis.size
+        self.embedding = None
+        if config.embedding_size is not None:
+            symbols = model.specs[f"{prefix}E"].shape[0]
+            self.embedding = torch.nn.Embedding(symbols, self.width, dtype=self.dtype)
+        self.recurrent = getattr(torch.nn, self.peer.layer)(
+            self.width, self.H, self.levels, bidirectional=self.directions == 2, dtype=self.dtype
+        )
+        for bias, mask in self.recurrent_biases():
+            bias.data.zero_()
+            bias.register_hook(mask.mul)
+
+    def inputs(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return what the first layer reads: ids (T, B) -> (T, B, D)."""
+        if self.embedding is None:
+            return functional.one_hot(ids, self.width).to(self.dtype)
+        return self.embedding(ids)
+
+    def forward(
+        self, x: torch.Tensor, lengths: Array, states: list[torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Run over x (T, B, D): h (T, B, K), and for each kind of state (levels, B, K)."""
+        packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
+        first = None if states is None else tuple(states) if len(states) > 1 else states[0]
+        out, final = self.recurrent(packed, first)
+        h, _ = pad_packed_sequence(out, total_length=len(x))
+        B = x.shape[1]
+        kinds = final if isinstance(final, tuple) else (final,)
+        return h, [
+            kind.view(self.levels, self.directions, B, self.H)
+            .transpose(1, 2)
+            .reshape(self.levels, B, -1)
+            for kind in kinds
+        ]
+
+    def shares(self) -> Iterator[Share]:
+        """Yield how the stack's weights are mapped."""
+        if self.embedding is not None:
+            yield Share(f"{self.prefix}E", ..., self.embedding.weight, transposed=False)
+        for name, suffix in self._layers():
+            for number, gate in enumerate(self.cell.gates):
+                sign = -1 if gate in self.peer.negated else 1
+                for own, theirs in (
+                    ("W_xh", "weight_ih"),
+                    ("W_hh", "weight_hh"),
+                    ("b_h", "bias_ih"),
+                ):
+                    tensor = getattr(self.recurrent, theirs + suffix)
+                    yield Share(f"{name}/{own}", number, tensor, self._rows(gate), sign)
+            for gate in self._biases_after():
+                tensor = getattr(self.recurrent, f"bias_hh{suffix}")
+                yield Share(f"{name}/b_h{gate}", ..., tensor, self._rows(gate))
+
+    def recurrent_biases(self) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
+        """Yield each bias_hh with its mask: 1 where charnn has that bias."""
+        for _, suffix in self._layers():
+            bias = getattr(self.recurrent, f"bias_hh{suffix}")
+            mask = torch.zeros_like(bias)
+            for gate in self._biases_after():
+                mask[self._rows(gate)] = 1
+            yield bias, mask
+
+    def _layers(self) -> Iterator[tuple[str, str]]:
+        for level in range(self.levels):
+            for backwards in (False, True)[: self.directions]:
+                suffix = f"_l{level}{'_reverse' if backwards else ''}"
+                yield f"{self.prefix}{layer_name(level + 1, backwards)}", suffix
+
+    def _rows(self, gate: str) -> slice:
+        start = self.peer.gates.index(gate) * self.H
+        return slice(start, start + self.H)
+
+    def _biases_after(self) -> list[str]:
+        shapes = self.cell.shapes(self.width, self.H)
+        return [gate for gate in self.peer.gates if f"b_h{gate}" in shapes]
+
+
+class TaskTwin(torch.nn.Module):
+    """What all twins have in common: the mapping of weights, and the loss."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model, self.dtype = model, DTYPES[model.parameters.flat.dtype.char]
+        self.build()
+        with torch.no_grad():
+            for share in self.shares():
+                weights = share.turn(model.parameters[share.name][share.gate])
+                share.tensor[share.rows] = torch.tensor(weights)
+
+    def build(self) -> None:
+        """Make the modules."""
+        raise NotImplementedError
+
+    def shares(self) -> Iterator[Share]:
+        """Yield how all weights are mapped."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Return the mean loss of a batch's targets."""
+        raise NotImplementedError
+
+    def linear(self, inputs: int, outputs: int, bias: bool = True) -> torch.nn.Linear:
+        """Return a linear layer."""
+        return torch.nn.Linear(inputs, outputs, bias, dtype=self.dtype)
+
+    def weights(self) -> Parameters:
+        """Return all weights as charnn holds them."""
+        return self._collect(gradients=False)
+
+    def gradients(self) -> Parameters:
+        """Return the gradients of all weights as charnn holds them."""
+        return self._collect(gradients=True)
+
+    def _collect(self, *, gradients: bool) -> Parameters:
+        collected = self.model.parameters.zeros_like()
+        collected.flat[:] = np.nan
+        for share in self.shares():
+            tensor = share.tensor.grad if gradients else share.tensor.detach()
+            collected[share.name][share.gate] = share.turn(tensor[share.rows].numpy())
+        return collected
+
+
+class ClassifierTwin(TaskTwin):
+    """The last states of both directions, and a class."""
+
+    def build(self) -> None:
+        """See `TaskTwin.build`."""
+        stack = self.model.stack
+        self.stack = StackTwin(stack, self.model)
+        self.output = self.linear(stack.output_size, self.model.sizes.outputs)
+
+    def shares(self) -> Iterator[Share]:
+        """See `TaskTwin.shares`."""
+        yield from self.stack.shares()
+        yield from output_shares(self.output)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """See `TaskTwin.loss`."""
+        x = self.stack.inputs(torch.tensor(batch.inputs))
+        _, final = self.stack(x, batch.ends)
+        return functional.cross_entropy(self.output(final[0][-1]), torch.tensor(batch.targets[0]))
+
+
+class TaggerTwin(ClassifierTwin):
+    """A tag for each step."""
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """See `TaskTwin.loss`."""
+        h, _ = self.stack(self.stack.inputs(torch.tensor(batch.inputs)), batch.ends)
+        return masked_loss(self.output(h), batch.targets, batch.ends)
+
+
+class LabelledTwin(TaskTwin):
+    """The next symbol, with a label's row added to each symbol's."""
+
+    def build(self) -> None:
+        """See `TaskTwin.build`."""
+        self.stack = StackTwin(self.model.stack, self.model)
+        self.output = self.linear(self.model.config.hidden_size, self.model.sizes.outputs + 1)
+
+    def shares(self) -> Iterator[Share]:
+        """See `TaskTwin.shares`."""
+        yield from self.stack.shares()
+        yield from output_shares(self.output)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """See `TaskTwin.loss`."""
+        end = self.model.sizes.outputs
+        read, predicted = with_delimiter(batch.targets, batch.target_ends, end)
+        labels = torch.tensor(batch.inputs[:1]) + end + 1
+        x = self.stack.inputs(torch.tensor(read)) + self.stack.inputs(labels)
+        h, _ = self.stack(x, batch.target_ends + 1)
+        return masked_loss(self.output(h), predicted, batch.target_ends + 1)
+
+
+class TransducerTwin(TaskTwin):
+    """Encoder, bridge, decoder and attention."""
+
+    def build(self) -> None:
+        """See `TaskTwin.build`."""
+        network, config = self.model.network, self.model.config
+        H, K = config.hidden_size, network.encoder.output_size
+        self.encoder = StackTwin(network.encoder, self.model, "encoder/")
+        self.decoder = StackTwin(network.decoder, self.model, "decoder/")
+        self.bridges = torch.nn.ModuleList(self.linear(K, H) for _ in network.bridges)
+        self.score = config.attention
+        self.matrices = torch.nn.ParameterDict(
+            {
+                name.removeprefix("attention/"): torch.zeros(spec.shape, dtype=self.dtype)
+                for name, spec in self.model.specs.items()
+                if name.startswith("attention/")
+            }
+        )
+        self.output = self.linear(H, self.model.sizes.outputs + 1)
+
+    def shares(self) -> Iterator[Share]:
+        """See `TaskTwin.shares`."""
+        yield from self.encoder.shares()
+        for name, bridge in zip(self.model.network.bridges, self.bridges, strict=True):
+            yield Share(f"{name}/W_s", ..., bridge.weight)
+            yield Share(f"{name}/b_s", ..., bridge.bias)
+        for name, matrix in self.matrices.items():
+            yield Share(f"attention/{name}", ..., matrix, transposed=False)
+        yield from self.decoder.shares()
+        yield from output_shares(self.output, "decoder/")
+
+    def encode(self, sources: Array, lengths: Array) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the keys (S, B, K) and the decoder's first states, (levels, B, H) each."""
+        keys, final = self.encoder(self.encoder.inputs(torch.tensor(sources)), lengths)
+        # Bridges go level by level, and within a level by kind of state.
+        first: list[list[torch.Tensor]] = [[] for _ in final]
+        bridges = iter(self.bridges)
+        for level in range(len(final[0])):
+            for kind, state in enumerate(final):
+                first[kind].append(torch.tanh(next(bridges)(state[level])))
+        return keys, [torch.stack(states) for states in first]
+
+    def logits(
+        self, sources: Array, lengths: Array, read: Array, steps: Array
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return logits (T, B, V) of decoders that have read symbols (T, B), and alpha."""
+        keys, first = self.encode(sources, lengths)
+        h, _ = self.decoder(self.decoder.inputs(torch.tensor(read)), steps, first)
+        if self.score is None:
+            return self.output(h), None
+        context, alpha = self.attend(h, keys, lengths)
+        joined = torch.cat([context, h], -1)
+        return self.output(torch.tanh(joined @ self.matrices["W_c"])), alpha
+
+    def attend(
+        self, h: torch.Tensor, keys: torch.Tensor, lengths: Array
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the contexts (T, B, K) and weights (T, B, S), step by step of each sequence."""
+        W = self.matrices
+        contexts, alphas = [], []
+        for b, length in enumerate(lengths):
+            k = keys[: int(length), b]  # nothing behind the end is even there
+            scores = []
+            for q in h[:, b]:
+                if self.score == "dot":
+                    scores.append(k.view(len(k), -1, len(q)).sum(1) @ q)
+                elif self.score == "general":
+                    scores.append(k @ (q @ W["W_a"]))
+                else:
+                    scores.append(torch.tanh(q @ W["W_q"] + k @ W["W_k"]) @ W["v_a"])
+            alpha = torch.softmax(torch.stack(scores), -1)
+            contexts.append(alpha @ k)
+            alphas.append(functional.pad(alpha, (0, len(keys) - int(length))))
+        return torch.stack(contexts, 1), torch.stack(alphas, 1)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """See `TaskTwin.loss`."""
+        lengths = batch.target_ends
+        read, predicted = with_delimiter(batch.targets, lengths, self.model.sizes.outputs)
+        logits, _ = self.logits(batch.inputs, batch.ends, read, lengths + 1)
+        return masked_loss(logits, predicted, lengths + 1)
+
+
+TWINS: dict[str, type[TaskTwin]] = {
+    "classify": ClassifierTwin,
+    "tag": TaggerTwin,
+    "transduce": TransducerTwin,
+    "generate": LabelledTwin,
+}
+
+
+def output_shares(output: torch.nn.Linear, prefix: str = "") -> Iterator[Share]:
+    """Yield how the output layer's weights are mapped."""
+    yield Share(f"{prefix}W_hy", ..., output.weight)
+    yield Share(f"{prefix}b_y", ..., output.bias)
+
+
+def masked_loss(logits: torch.Tensor, targets: Array, lengths: Array) -> torch.Tensor:
+    """Return the mean over the targets within the lengths: logits (T, B, V), targets (T, B)."""
+    inside = np.arange(len(targets))[:, None] < lengths
+    kept = torch.tensor(np.where(inside, targets, IGNORED))
+    return functional.cross_entropy(
+        logits.flatten(0, 1), kept.flatten(), ignore_index=IGNORED, reduction="mean"
+    )
+
+
+def with_delimiter(symbols: Array, lengths: Array, delimiter: int) -> tuple[Array, Array]:
+    """Return what is read and what is predicted, column by column, as lists have it."""
+    T, B = symbols.shape
+    read, predicted = np.zeros((2, T + 1, B), np.int64)
+    for b, length in enumerate(lengths):
+        target = symbols[:length, b].tolist()
+        read[: length + 1, b] = [delimiter, *target]
+        predicted[: length + 1, b] = [*target, delimiter]
+    return read, predicted
+
+
+def redundant_biases(twin: TaskTwin) -> Any:
+    """Return all biases that charnn lacks; they must be zero."""
+    stacks = [module for module in twin.modules() if isinstance(module, StackTwin)]
+    found = [bias[mask == 0] for stack in stacks for bias, mask in stack.recurrent_biases()]
+    return torch.cat(found).detach().numpy()
