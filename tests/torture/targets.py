@@ -432,11 +432,26 @@ CHANGES: list[Callable[[Draft, Choices], None]] = [
 ]
 
 
+def progressed(**values: Any) -> bytes:
+    """Return a checkpoint whose progress has other values, with a digest that fits."""
+    members = dict(valid_members()[0])
+    draft = Draft(members, json.loads(np.load(io.BytesIO(members[META])).tobytes()))
+    draft.meta["progress"] |= values
+    return draft.file()
+
+
 def checkpoint_seeds() -> list[bytes]:
     """Return checkpoints, files made to harm, and one change of each kind."""
     members = valid_members()[0]
     harmful = [make(members) for name, make in FILES.items() if name not in SLOW_TO_MAKE]
-    raw = [content for content in [*valid_files(), *harmful] if len(content) <= LARGEST_SEED]
+    lying = [
+        progressed(seconds="1"),
+        progressed(update="3"),
+        progressed(history=[["1", 2.0, None]]),
+    ]
+    raw = [
+        content for content in [*valid_files(), *lying, *harmful] if len(content) <= LARGEST_SEED
+    ]
     chance = random.Random(1)
     changes = [
         bytes([1, base, 0, number]) + chance.randbytes(32)
