@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo demo-tasks test parity bench scale torture fuzz docs picture clean
+.PHONY: demo demo-tasks test parity bench behaviour scale torture fuzz docs picture clean
 
 # Train on the play in data/, then sample the model at a low temperature and at 1.
 demo: runs/demo/best.npz
@@ -57,6 +57,10 @@ parity: .venv/installed-parity
 # Measure the speed of this machine, and of charnn and PyTorch on it.
 bench: .venv/installed-parity
 	$(BIN)/charnn bench --peer torch
+
+# Measure what each task learns: half an hour or more (docs/behaviour.md says which data it reads).
+behaviour: .venv/installed
+	$(BIN)/python tests/behaviour.py
 
 # Measure memory and encoding speed on a text of 4 GB (needs 9 GB of free disk space).
 scale: .venv/installed

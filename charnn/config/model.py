@@ -45,6 +45,13 @@ class ModelConfig(Section):
     recurrent_init: str = option(
         "orthogonal", "How the recurrent weights are initialised.", choices=("orthogonal", "glorot")
     )
+    init_scale: float = option(
+        1.0,
+        "Factor of the initial weights; biases and embeddings keep theirs.",
+        above=0,
+        maximum=10,
+        by_task={"transduce": 0.2},
+    )
     forget_bias: float = option(1.0, "LSTM: initial bias of the forget gate.")
     bidirectional: bool = option(
         False,

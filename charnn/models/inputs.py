@@ -72,7 +72,7 @@ class Embedding:
 
     def parameters(self) -> dict[str, ParameterSpec]:
         """Return the table of embeddings."""
-        return {"E": ParameterSpec((self._symbols, self.axis), gaussian, "embedding")}
+        return {"E": ParameterSpec((self._symbols, self.axis), gaussian, "embedding", scales=False)}
 
     def project(
         self, ids: Array, own: Arrays, layer: Arrays, buffers: Buffers, scratch: Buffers

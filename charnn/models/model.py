@@ -58,7 +58,9 @@ class Model(ABC):
         """Return an untrained model: equal seeds give equal weights."""
         specs = cls.specs_of(config, sizes)
         with single_thread():
-            parameters = Parameters.started(specs, np.random.default_rng(seed), dtype)
+            parameters = Parameters.started(
+                specs, np.random.default_rng(seed), dtype, config.init_scale
+            )
         return cls(config, sizes, parameters)
 
     @classmethod

@@ -41,13 +41,15 @@ class ParameterSpec:
     """What a parameter is.
 
     `start(out, random)` fills it before training; `meaning` says in a few words what it is for;
-    `decays` says whether weight decay applies to it (not to biases and gains).
+    `decays` says whether weight decay applies to it (not to biases and gains), `scales` whether
+    its start is multiplied by the factor of `Parameters.started` (not that of an embedding).
     """
 
     axes: tuple[Axis, ...]
     start: Start
     meaning: str
     decays: bool = True
+    scales: bool = True
 
     @property
     def shape(self) -> Shape:
@@ -102,12 +104,21 @@ class Parameters(Mapping[str, Array]):
 
     @classmethod
     def started(
-        cls, specs: Specs, random: np.random.Generator, dtype: npt.DTypeLike = np.float32
+        cls,
+        specs: Specs,
+        random: np.random.Generator,
+        dtype: npt.DTypeLike = np.float32,
+        scale: float = 1.0,
     ) -> Parameters:
-        """Return parameters as they start, filled in the order of `specs`."""
+        """Return parameters as they start, filled in the order of `specs`.
+
+        `scale` is a factor of all weights but biases, gains and embeddings.
+        """
         parameters = cls(shapes_of(specs), dtype)
         for name, spec in specs.items():
             spec.start(parameters[name], random)
+            if spec.decays and spec.scales and scale != 1:
+                parameters[name][...] *= scale
         return parameters
 
     def __getitem__(self, name: str) -> Array:

@@ -325,6 +325,23 @@ def test_recurrent_weights_start_as_asked(config, recurrent_init):
             assert is_orthogonal == (recurrent_init == "orthogonal")
 
 
+@pytest.mark.parametrize("embedding_size", [None, 5])
+def test_initial_weights_are_scaled_as_asked(config, embedding_size):
+    """`init_scale` is a factor of every weight, but not of biases, gains and embeddings."""
+    ones, small = (
+        LanguageModel.initialized(
+            ModelConfig(**{**vars(config), "embedding_size": embedding_size, "init_scale": scale}),
+            V,
+            1,
+            np.float64,
+        )
+        for scale in (1.0, 0.25)
+    )
+    for name, spec in ones.specs.items():
+        factor = 0.25 if spec.decays and name != "E" else 1.0
+        assert np.array_equal(small.parameters[name], factor * ones.parameters[name]), name
+
+
 def test_biases_and_gains_start_neutral(config):
     """What does not decay starts at 0 or, as the forget gate's bias, at 1; gains near 1.
 
