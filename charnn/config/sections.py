@@ -234,5 +234,5 @@ class TrainingConfig(Section):
         if self.shards is not None and self.shards > self.batch_size:
             raise ConfigError(
                 f"shards is {self.shards}, but batch_size is {self.batch_size}; each shard "
-                "needs a stream, so lower shards."
+                "needs a part of each batch, so lower shards."
             )

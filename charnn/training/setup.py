@@ -252,7 +252,8 @@ def with_changes(config: Config, changes: Mapping[str, Value]) -> Config:
     for name, value in changes.items():
         if name not in (*MAY_CHANGE, *moved) and value != own[name]:
             raise ConfigError(
-                f"{name} is {value}, but the run to resume has {own[name]}; leave it out, or start "
+                f"{name} is {worded(value)}, but the run to resume has {worded(own[name])}; leave "
+                "it out, or start "
                 "a new run (--init-from keeps the weights)."
             )
     length = {name: changes[name] for name in MAY_CHANGE if changes.get(name) is not None}
