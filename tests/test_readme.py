@@ -224,6 +224,26 @@ def test_examples_of_the_reference_run(quick_start: Path, monkeypatch: pytest.Mo
         succeed(arguments)
 
 
+def test_commands_of_the_tasks_run(
+    quick_start: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The commands of docs/tasks.md work one after the other, with small models."""
+    shutil.copytree(quick_start / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"STEPS": 4, "HIDDEN_SIZE": 8, "EMBEDDING_SIZE": 4}.items():
+        monkeypatch.setenv(f"CHARNN_{name}", str(value))
+    found = [each for block in blocks(PAGES["docs/tasks.md"], "sh") for each in commands(block)]
+    assert {command[0] for command in found} == {"train", "predict", "eval", "sample"}
+    for arguments in found:
+        succeed(
+            [
+                str(path)
+                for part in arguments
+                for path in (sorted(Path().glob(part)) if "*" in part else [part])
+            ]
+        )
+
+
 def test_python_examples_run(
     quick_start: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
