@@ -181,6 +181,13 @@ def shown(value: object) -> str:
         return "a number with too many digits"
 
 
+def worded(value: Value) -> str:
+    """Return an option's value as it is written: `none`, and in quotes where it has spaces."""
+    if value is None:
+        return "none"
+    return repr(value) if isinstance(value, str) and value.split() != [value] else str(value)
+
+
 def suggestion(word: str, words: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the closest of `words`, or an empty string."""
     close = get_close_matches(word, list(words), n=1)

@@ -182,9 +182,9 @@ def test_a_wrong_command_is_found(line: str) -> None:
 
 def test_targets_of_make_exist() -> None:
     """Every `make ...` in the documentation is a target of the Makefile."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {target for text in PAGES.values() for target in re.findall(r"`make (\w+)", text)}
-    named |= set(re.findall(r"^make (\w+)", PAGES["README.md"], re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {target for text in PAGES.values() for target in re.findall(r"`make ([\w-]+)", text)}
+    named |= set(re.findall(r"^make ([\w-]+)", PAGES["README.md"], re.MULTILINE))
     assert "docs" in named
     assert named <= targets
 
@@ -197,6 +197,17 @@ def test_quick_start_runs(quick_start: Path) -> None:
     assert set(table) == {name for name in names if not name.startswith(".")}
 
 
+def make_task_runs() -> None:
+    """Make the runs of the other tasks that the examples use, and the files to try them on."""
+    Path("test.tsv").write_text("Dostoevsky\tRussian\nObrien\tIrish\n" * 4, encoding="utf-8")
+    tiny = ("--hidden-size", "4", "--steps", "1", "--shards", "1", "--quiet")
+    for run in ("names-classify", "names-generate", "verbs-transduce"):
+        task = run.partition("-")[2]
+        succeed(["train", "test.tsv", "--task", task, "--out", f"runs/{run}", *tiny])
+    for name in ("names.txt", "words.txt"):
+        Path(name).write_text("Dostoevsky\n", encoding="utf-8")
+
+
 def test_examples_of_the_reference_run(quick_start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So do the examples of docs/commands.md, where texts and runs have the names they use."""
     monkeypatch.chdir(quick_start)
@@ -205,11 +216,32 @@ def test_examples_of_the_reference_run(quick_start: Path, monkeypatch: pytest.Mo
     shutil.copytree("runs/play", "runs/shakespeare-lstm")
     shutil.copy("runs/play/best.npz", "best.npz")
     shutil.copytree(ROOT / "configs", "configs")
+    make_task_runs()
     found = [each for block in blocks(PAGES["docs/commands.md"], "sh") for each in commands(block)]
     run = [arguments for arguments in found if arguments[0] not in NOT_RUN and "-" not in arguments]
     assert {arguments[0] for arguments in run} | NOT_RUN.keys() == set(charnn.list_commands(None))
     for arguments in run:
         succeed(arguments)
+
+
+def test_commands_of_the_tasks_run(
+    quick_start: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The commands of docs/tasks.md work one after the other, with small models."""
+    shutil.copytree(quick_start / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"STEPS": 4, "HIDDEN_SIZE": 8, "EMBEDDING_SIZE": 4}.items():
+        monkeypatch.setenv(f"CHARNN_{name}", str(value))
+    found = [each for block in blocks(PAGES["docs/tasks.md"], "sh") for each in commands(block)]
+    assert {command[0] for command in found} == {"train", "predict", "eval", "sample"}
+    for arguments in found:
+        succeed(
+            [
+                str(path)
+                for part in arguments
+                for path in (sorted(Path().glob(part)) if "*" in part else [part])
+            ]
+        )
 
 
 def test_python_examples_run(

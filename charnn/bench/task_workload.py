@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.bench.workload import cells_with_a_peer
 from charnn.config import Config
 from charnn.config.tasks import WHOLE
 from charnn.engines.shards import default_shards
@@ -93,11 +92,6 @@ def task_grid(task: str, cells: list[str], quick: bool) -> list[TaskPoint]:
             TaskPoint(task, *form, *sizes[0], other) for form in forms for other in OTHER_ATTENTIONS
         ]
     return points
-
-
-def default_cells(peer: bool) -> list[str]:
-    """Return the names of the cells that are timed where none is named."""
-    return cells_with_a_peer() if peer else list(CELLS)
 
 
 def random_examples(task: str, number: int) -> Examples:

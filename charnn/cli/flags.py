@@ -143,7 +143,7 @@ def declared_flag(
             section=section,
             default=declared.default,
             help=f"{declared.help}  [{defaults_of(declared)}]",
-            envvar=f"CHARNN_{declared.name.upper()}",
+            envvar=[f"CHARNN_{declared.name.upper()}"],
         )
 
     def complete(

@@ -217,7 +217,7 @@ def check_checkpoint(path: Path, text: str | None, options: GradcheckConfig) -> 
         model,
         batch,
         states,
-        random_seed=options.seed if model.config.dropout else None,
+        random_seed=options.seed,
         smoothing=saved.config.training.label_smoothing,
         directions=np.random.default_rng(options.seed),
     )

@@ -171,9 +171,10 @@ def source_in(
 
 def input_of(line: LiveLine, saved: Checkpoint) -> list[str]:
     """Return the columns of a line that the model reads: the source, and its features if any."""
-    records, columns = saved.config.records, line.text.split("\t")
+    records, text = saved.config.records, line.readable
+    columns = text.split("\t")
     if len(columns) == 1 or "\t" in saved.vocabulary.source:
-        return [line.text]
+        return [text]
     numbers = [records.source_col, *filter(None, [records.features_col])]
     return [columns[number - 1] if number <= len(columns) else "" for number in numbers]
 

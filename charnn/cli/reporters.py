@@ -11,7 +11,7 @@ from typing import Any
 from charnn.cli.console import duration, loss_in_words, say, show, show_json
 from charnn.config import Config
 from charnn.nn.parameters import count
-from charnn.options import options_of
+from charnn.options import options_of, worded
 from charnn.training.events import (
     Evaluation,
     Event,
@@ -154,7 +154,7 @@ class PlainReporter(Reporter):
         values = trainer.config.own_values()
         for name, section in Config.sections().items():
             options = " ".join(
-                f"{option}={'none' if values[option] is None else values[option]}"
+                f"{option}={worded(values[option])}"
                 for option in options_of(section)
                 if option in values
             )

@@ -124,8 +124,11 @@ def begin(
     """Prepare a new run, and show how far reading is."""
     from charnn.cli.console import progress_bar
     from charnn.tasks.registry import task_of
+    from charnn.training.archive import load_checkpoint
     from charnn.training.setup import new_run
 
+    if init_from is not None and "task" not in values:
+        values |= {"task": load_checkpoint(Path(init_from)).task.name}
     config = Config.from_values(values)
     total = task_of(config).bytes_to_read(corpus, config)
     with progress_bar("reading", total, quiet) as advance:

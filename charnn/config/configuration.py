@@ -96,14 +96,20 @@ class Config:
 
 
 def defaults_of(values: Mapping[str, Any]) -> dict[str, Value]:
-    """Return the defaults of the task that values name, where they are its own."""
+    """Return the defaults of the task that values name, where they are its own.
+
+    The length of a run is not among them where `epochs` says it.
+    """
     options = Config.options()
     task = str(options["task"].parse(values.get("task", TaskConfig.task)))
-    return {
+    own = {
         name: declared.by_task[task]
         for name, declared in options.items()
         if task in declared.by_task
     }
+    if values.get("epochs") not in (None, "none"):
+        own.pop("steps", None)
+    return own
 
 
 def current_names(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,20 @@ class ModelConfig(Section):
     """The network."""
 
     cell: str = option("lstm", "Recurrent cell.", choices=CELLS)
-    hidden_size: int = option(256, "Hidden units in each layer.", minimum=1, maximum=65_536)
+    hidden_size: int = option(
+        256,
+        "Hidden units in each layer.",
+        minimum=1,
+        maximum=65_536,
+        by_task={"classify": 128, "tag": 128, "transduce": 128},
+    )
     num_layers: int = option(1, "Number of recurrent layers.", minimum=1, maximum=64)
     dropout: float = option(
         0.1,
         "Share of units dropped in training, between layers and before the output.",
         minimum=0,
         below=1,
+        by_task={"classify": 0.3, "tag": 0.3, "transduce": 0.3, "generate": 0.3},
     )
     gru_reset: str = option(
         "before",
@@ -33,6 +40,7 @@ class ModelConfig(Section):
         "Width of a learned embedding (none: one-hot input).",
         minimum=1,
         maximum=65_536,
+        by_task={"classify": 64, "tag": 64, "transduce": 64},
     )
     recurrent_init: str = option(
         "orthogonal", "How the recurrent weights are initialised.", choices=("orthogonal", "glorot")
@@ -50,7 +58,7 @@ class ModelConfig(Section):
         "Read each sequence in both directions (transduce: the encoder's layers).",
         tasks=WHOLE,
         because="a network that reads backwards sees the future that it should predict",
-        by_task={"transduce": True},
+        by_task={"classify": True, "tag": True, "transduce": True},
     )
     attention: str | None = option(
         None,

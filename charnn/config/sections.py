@@ -75,9 +75,21 @@ class TrainingConfig(Section):
         None,
         f"Updates of the weights (none: as many as --epochs takes, or else {DEFAULT_STEPS:,}).",
         minimum=1,
+        by_task={"classify": 2500, "tag": 1500, "transduce": 2000, "generate": 3000},
     )
-    learning_rate: float = option(8e-3, "Learning rate after warm-up.", above=0)
-    batch_size: int = option(16, "Streams of text read side by side.", minimum=1, maximum=65_536)
+    learning_rate: float = option(
+        8e-3,
+        "Learning rate after warm-up.",
+        above=0,
+        by_task={"classify": 0.003, "tag": 0.003, "transduce": 0.002, "generate": 0.004},
+    )
+    batch_size: int = option(
+        16,
+        "Streams of text read side by side.",
+        minimum=1,
+        maximum=65_536,
+        by_task={"classify": 32, "tag": 32, "generate": 32},
+    )
     seq_length: int = option(
         64,
         "Time steps in a window; gradients do not flow beyond it.",
@@ -145,7 +157,12 @@ class TrainingConfig(Section):
     clip_value: float | None = option(
         None, "Limit each element of the gradient to +- this value (none: no limit).", above=0
     )
-    eval_every: int = option(500, "Updates between evaluations, each with a checkpoint.", minimum=1)
+    eval_every: int = option(
+        500,
+        "Updates between evaluations, each with a checkpoint.",
+        minimum=1,
+        by_task={"classify": 250, "tag": 250, "transduce": 250, "generate": 250},
+    )
     save_every: float = option(
         120.0,
         "Longest time between checkpoints, in seconds.",
@@ -217,5 +234,5 @@ class TrainingConfig(Section):
         if self.shards is not None and self.shards > self.batch_size:
             raise ConfigError(
                 f"shards is {self.shards}, but batch_size is {self.batch_size}; each shard "
-                "needs a stream, so lower shards."
+                "needs a part of each batch, so lower shards."
             )

@@ -15,19 +15,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charnn.arrays import Array, Arrays
+from charnn.arrays import Array
 from charnn.config import ModelConfig
 from charnn.models.delimiters import delimited
 from charnn.models.heads import EveryStep
-from charnn.models.model import LossBackward, SequenceModel, Sizes
-from charnn.models.stack import LayerStates, Stack
-from charnn.nn.buffers import Buffers
-from charnn.nn.parameters import OUTPUTS, Axis, Gradients
+from charnn.models.model import ExampleModel, Sizes
+from charnn.models.stack import Stack
+from charnn.nn.parameters import OUTPUTS, Axis
 from charnn.text.batches import Batch
 
 
 @dataclass(frozen=True)
-class LabelledModel(SequenceModel):
+class LabelledModel(ExampleModel[EveryStep]):
     """Predicts a sequence symbol by symbol, given its label. `sizes`: labels, symbols."""
 
     @classmethod
@@ -58,25 +57,3 @@ class LabelledModel(SequenceModel):
             symbols = batch.fed
         labels = np.broadcast_to(self.label_ids(batch.inputs[0]), symbols.shape)
         return Batch(np.stack([symbols, labels], axis=-1), targets, lengths + 1)
-
-    def loss(
-        self,
-        batch: Batch,
-        states: LayerStates,
-        *,
-        random: np.random.Generator | None = None,
-        buffers: Buffers | None = None,
-        weight: float | None = None,
-        smoothing: float = 0.0,
-    ) -> tuple[float, LayerStates, LossBackward]:
-        """Return the mean loss in nats per symbol, ends included: see `Model.loss`."""
-        zeros = self.stack.zero_states(batch.targets.shape[1], self.parameters.flat.dtype)
-        loss, _, backward = self.loss_from(
-            self.prepared(batch), zeros, random, buffers, weight, smoothing
-        )
-
-        def backward_alone(gradients: Gradients | Arrays) -> LayerStates:
-            backward(gradients)
-            return []
-
-        return loss, states, backward_alone

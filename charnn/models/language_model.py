@@ -18,7 +18,7 @@ from charnn.arrays import Array, Arrays, Shape
 from charnn.config import ModelConfig
 from charnn.models.attentive_stack import AttentiveStack
 from charnn.models.heads import EveryStep
-from charnn.models.model import LossBackward, SequenceModel, Sizes
+from charnn.models.model import LossBackward, Sizes, StackModel
 from charnn.models.stack import LayerStates, Stack, StackBackward
 from charnn.nn.buffers import Buffers
 from charnn.nn.parameters import (
@@ -45,7 +45,7 @@ def parameter_shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
 
 
 @dataclass(frozen=True)
-class LanguageModel(SequenceModel):
+class LanguageModel(StackModel[EveryStep]):
     """Reads and predicts the same symbols; its states are carried from window to window."""
 
     @classmethod

@@ -10,14 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from charnn.arrays import Arrays, Shape
+from charnn.arrays import Array, Arrays, Shape
 from charnn.config import ModelConfig
-from charnn.models.heads import EveryStep
+from charnn.models.heads import Head
 from charnn.models.stack import LayerStates, Stack
 from charnn.nn.blas import single_thread
 from charnn.nn.buffers import Buffers
@@ -26,6 +26,7 @@ from charnn.nn.parameters import Gradients, Parameters, ParameterSpec, gradients
 from charnn.text.batches import Batch
 
 AnyModel = TypeVar("AnyModel", bound="Model")
+HeadKind = TypeVar("HeadKind", bound=Head)
 LossBackward: TypeAlias = Callable[[Gradients | Arrays], LayerStates]
 
 
@@ -122,8 +123,8 @@ class Model(ABC):
 
 
 @dataclass(frozen=True)
-class SequenceModel(Model):
-    """A stack with a head that predicts something at every step."""
+class StackModel(Model, Generic[HeadKind]):
+    """A stack with a head on it."""
 
     @classmethod
     @abstractmethod
@@ -132,7 +133,7 @@ class SequenceModel(Model):
 
     @classmethod
     @abstractmethod
-    def head_of(cls, config: ModelConfig, sizes: Sizes, stack: Stack) -> EveryStep:
+    def head_of(cls, config: ModelConfig, sizes: Sizes, stack: Stack) -> HeadKind:
         """Return the layer from the states to the outputs."""
 
     @classmethod
@@ -147,7 +148,7 @@ class SequenceModel(Model):
         return self.stack_of(self.config, self.sizes)
 
     @cached_property
-    def head(self) -> EveryStep:
+    def head(self) -> HeadKind:
         """The layer from the states to the outputs."""
         return self.head_of(self.config, self.sizes, self.stack)
 
@@ -185,3 +186,39 @@ class SequenceModel(Model):
             return backward_stack(backward_head(1 / whole, sums), sums, None)
 
         return nats / whole, final, backward
+
+
+@dataclass(frozen=True)
+class ExampleModel(StackModel[HeadKind]):
+    """A stack with a head whose sequences all begin at zero states: nothing is carried."""
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Return what the stack reads and the head predicts of a batch of examples."""
+        return batch
+
+    def loss(
+        self,
+        batch: Batch,
+        states: LayerStates,
+        *,
+        random: np.random.Generator | None = None,
+        buffers: Buffers | None = None,
+        weight: float | None = None,
+        smoothing: float = 0.0,
+    ) -> tuple[float, LayerStates, LossBackward]:
+        """Return the mean loss of a batch: see `Model.loss`."""
+        prepared = self.prepared(batch)
+        zeros = self.stack.zero_states(prepared.inputs.shape[1], self.parameters.flat.dtype)
+        loss, _, backward_from = self.loss_from(prepared, zeros, random, buffers, weight, smoothing)
+
+        def backward(gradients: Gradients | Arrays) -> LayerStates:
+            backward_from(gradients)
+            return []
+
+        return loss, states, backward
+
+    def hidden(self, ids: Array, lengths: Array, buffers: Buffers) -> Array:
+        """Run the stack: ids (T, B), lengths (B,) -> h (T, B, H)."""
+        zeros = self.stack.zero_states(ids.shape[1], self.parameters.flat.dtype)
+        h, _, _ = self.stack.run(self.parameters, ids, zeros, lengths=lengths, buffers=buffers)
+        return h

@@ -10,7 +10,8 @@ import numpy as np
 
 from charnn.arrays import Array, Arrays
 from charnn.models.attentive_stack import SCOPE, AttentiveStack
-from charnn.models.model import SequenceModel
+from charnn.models.heads import EveryStep
+from charnn.models.model import StackModel
 from charnn.models.stack import LayerStates, Stack
 from charnn.nn.buffers import Buffers
 from charnn.nn.kernels.kernel import Kernel, RecurrentWeights, States
@@ -179,7 +180,7 @@ class Stepper:
 
     def __init__(
         self,
-        model: SequenceModel,
+        model: StackModel[EveryStep],
         batch_size: int,
         states: LayerStates | None = None,
         labels: Array | None = None,

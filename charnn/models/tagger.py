@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from charnn.arrays import Array, Arrays
+from charnn.arrays import Array
 from charnn.config import ModelConfig
 from charnn.models.heads import EveryStep
-from charnn.models.model import LossBackward, SequenceModel, Sizes
-from charnn.models.stack import LayerStates, Stack
+from charnn.models.model import ExampleModel, Sizes
+from charnn.models.stack import Stack
 from charnn.nn.buffers import Buffers
 from charnn.nn.losses import log_softmax
-from charnn.nn.parameters import OUTPUTS, Axis, Gradients
-from charnn.text.batches import Batch
+from charnn.nn.parameters import OUTPUTS, Axis
 
 
 @dataclass(frozen=True)
-class Tagger(SequenceModel):
+class Tagger(ExampleModel[EveryStep]):
     """Reads symbols and predicts a tag for each. `sizes`: symbols, tags."""
 
     @classmethod
@@ -36,32 +33,11 @@ class Tagger(SequenceModel):
         """Return the layer from the states to the tags."""
         return EveryStep(stack.output_size, Axis(OUTPUTS, sizes.outputs))
 
-    def loss(
-        self,
-        batch: Batch,
-        states: LayerStates,
-        *,
-        random: np.random.Generator | None = None,
-        buffers: Buffers | None = None,
-        weight: float | None = None,
-        smoothing: float = 0.0,
-    ) -> tuple[float, LayerStates, LossBackward]:
-        """Return the mean loss in nats per tag: see `Model.loss`. Every sequence begins at zero."""
-        zeros = self.stack.zero_states(batch.inputs.shape[1], self.parameters.flat.dtype)
-        loss, _, backward = self.loss_from(batch, zeros, random, buffers, weight, smoothing)
-
-        def backward_alone(gradients: Gradients | Arrays) -> LayerStates:
-            backward(gradients)
-            return []
-
-        return loss, states, backward_alone
-
     def log_probabilities(self, ids: Array, lengths: Array, buffers: Buffers) -> Array:
         """Return each tag's log probability at every step: ids (T, B) -> (T, B, tags).
 
         What stands behind the sequences' lengths (B,) is of no meaning.
         """
-        zeros = self.stack.zero_states(ids.shape[1], self.parameters.flat.dtype)
-        h, _, _ = self.stack.run(self.parameters, ids, zeros, lengths=lengths, buffers=buffers)
+        h = self.hidden(ids, lengths, buffers)
         logits, _ = self.head.logits(self.parameters, h, buffers.child("head"))
         return log_softmax(logits).reshape(*ids.shape, -1)

@@ -33,6 +33,11 @@ class LiveLine:
     number: int
     text: str
 
+    @property
+    def readable(self) -> str:
+        """The text, with U+FFFD for bytes that are not of the encoding."""
+        return self.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
     def error(self, what: object) -> str:
         """Return the sentence that says what is wrong with the line."""
         return f"file '{self.name}', line {self.number:,}: {what}"

@@ -13,7 +13,7 @@ from charnn.config import Config, check_names, current_names
 from charnn.engines.shards import Shards, default_shards
 from charnn.errors import ConfigError, RunError
 from charnn.models.model import Model
-from charnn.options import Value, shown
+from charnn.options import Value, shown, worded
 from charnn.tasks.registry import task_of
 from charnn.tasks.task import Dataset
 from charnn.text.corpus import Corpus
@@ -252,8 +252,8 @@ def with_changes(config: Config, changes: Mapping[str, Value]) -> Config:
     for name, value in changes.items():
         if name not in (*MAY_CHANGE, *moved) and value != own[name]:
             raise ConfigError(
-                f"{name} is {value}, but the run to resume has {own[name]}; leave it out, or start "
-                "a new run (--init-from keeps the weights)."
+                f"{name} is {worded(value)}, but the run to resume has {worded(own[name])}; "
+                "leave it out, or start a new run (--init-from keeps the weights)."
             )
     length = {name: changes[name] for name in MAY_CHANGE if changes.get(name) is not None}
     if length:

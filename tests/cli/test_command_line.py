@@ -217,8 +217,10 @@ def test_every_option_is_a_flag(name: str, option) -> None:
     page = output(name, "--help")
     defaults = ["none" if option.default is None else str(option.default)]
     defaults += [f"{task}: {value}" for task, value in option.by_task.items()]
-    bracket = "" if option.type is bool else f" [{'; '.join(defaults)}]"
-    assert squeezed(f"{option.help}{bracket}") in squeezed(page)
+    if option.type is bool:
+        defaults = ["no", *(f"{task}: yes" for task in option.by_task)]
+        assert parameter.secondary_opts == [f"--no-{option.name.replace('_', '-')}"]
+    assert squeezed(f"{option.help} [{'; '.join(defaults)}]") in squeezed(page)
     assert f" --{option.name.replace('_', '-')} " in page
     if option.formerly is not None:
         assert f"--{option.formerly.replace('_', '-')}" not in page

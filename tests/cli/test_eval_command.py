@@ -19,7 +19,7 @@ def naive_loss(folder: Path, text: str) -> float:
     """Return the mean loss by reading one character after the other, in float64."""
     saved = charnn.load(folder)
     parameters = saved.parameters.astype(np.float64)
-    model = type(saved.model)(saved.model.config, saved.model.vocab_size, parameters)
+    model = saved.model.with_parameters(parameters)
     ids = saved.vocabulary.encode(text).astype(int)
     states, total = model.zero_states(1), 0.0
     for now, after in pairwise(ids):

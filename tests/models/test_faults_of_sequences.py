@@ -227,7 +227,7 @@ FAULTS_OF_SHARES = [
         task,
     )
     for task, module in (
-        ("classify", "classifier"),
+        ("classify", "model"),
         ("tag", "model"),
         ("generate", "model"),
         ("transduce", "transducer"),

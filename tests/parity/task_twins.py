@@ -1,12 +1,8 @@
 """Twins of the sequence tasks' models, from PyTorch's own layers, with charnn's weights.
 
-Layers are `nn.RNN`, `nn.LSTM` and `nn.GRU` over packed sequences, `bidirectional=True` where charnn
-reads in both directions; losses are `cross_entropy` means with `ignore_index`. Bridge and attention
-are written out from the papers. What differs in the layers' weights is in `torch_twin`; besides:
-
-    charnn                                 PyTorch
-    layer1, layer1_backward                weight_ih_l0, weight_ih_l0_reverse
-    final states of ->h and <-h a level    (levels * directions, B, H)
+Layers are `nn.RNN`, `nn.LSTM` and `nn.GRU` over packed sequences (`stack_twin`), with
+`bidirectional=True` where charnn reads in both directions; losses are `cross_entropy` means with
+`ignore_index`. Bridge and attention are written out from the papers.
 """
 
 from __future__ import annotations
@@ -16,105 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from stack_twin import DTYPES, StackTwin
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from torch_twin import PEERS, Share
+from torch_twin import Share
 
 from charnn.arrays import Array
 from charnn.models.model import Model
-from charnn.models.stack import Stack, layer_name
 from charnn.nn.parameters import Parameters
 from charnn.text.batches import Batch
 
 IGNORED = -100
-DTYPES = {"f": torch.float32, "d": torch.float64}
-
-
-class StackTwin(torch.nn.Module):
-    """A stack's layers over packed sequences."""
-
-    def __init__(self, stack: Stack, model: Model, prefix: str = "") -> None:
-        """`prefix` is that of the stack's parameters."""
-        super().__init__()
-        config, self.prefix, self.cell = model.config, prefix, stack.cell
-        self.dtype = DTYPES[model.parameters.flat.dtype.char]
-        self.peer, self.H = PEERS[config.cell], config.hidden_size
-        self.levels, self.directions = len(stack.levels), len(stack.levels[0])
-        self.width = stack.input.axis.size
-        self.embedding = None
-        if config.embedding_size is not None:
-            symbols = model.specs[f"{prefix}E"].shape[0]
-            self.embedding = torch.nn.Embedding(symbols, self.width, dtype=self.dtype)
-        self.recurrent = getattr(torch.nn, self.peer.layer)(
-            self.width, self.H, self.levels, bidirectional=self.directions == 2, dtype=self.dtype
-        )
-        for bias, mask in self.recurrent_biases():
-            bias.data.zero_()
-            bias.register_hook(mask.mul)
-
-    def inputs(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return what the first layer reads: ids (T, B) -> (T, B, D)."""
-        if self.embedding is None:
-            return functional.one_hot(ids, self.width).to(self.dtype)
-        return self.embedding(ids)
-
-    def forward(
-        self, x: torch.Tensor, lengths: Array, states: list[torch.Tensor] | None = None
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Run over x (T, B, D): h (T, B, K), and for each kind of state (levels, B, K)."""
-        packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
-        first = None if states is None else tuple(states) if len(states) > 1 else states[0]
-        out, final = self.recurrent(packed, first)
-        h, _ = pad_packed_sequence(out, total_length=len(x))
-        B = x.shape[1]
-        kinds = final if isinstance(final, tuple) else (final,)
-        return h, [
-            kind.view(self.levels, self.directions, B, self.H)
-            .transpose(1, 2)
-            .reshape(self.levels, B, -1)
-            for kind in kinds
-        ]
-
-    def shares(self) -> Iterator[Share]:
-        """Yield how the stack's weights are mapped."""
-        if self.embedding is not None:
-            yield Share(f"{self.prefix}E", ..., self.embedding.weight, transposed=False)
-        for name, suffix in self._layers():
-            for number, gate in enumerate(self.cell.gates):
-                sign = -1 if gate in self.peer.negated else 1
-                for own, theirs in (
-                    ("W_xh", "weight_ih"),
-                    ("W_hh", "weight_hh"),
-                    ("b_h", "bias_ih"),
-                ):
-                    tensor = getattr(self.recurrent, theirs + suffix)
-                    yield Share(f"{name}/{own}", number, tensor, self._rows(gate), sign)
-            for gate in self._biases_after():
-                tensor = getattr(self.recurrent, f"bias_hh{suffix}")
-                yield Share(f"{name}/b_h{gate}", ..., tensor, self._rows(gate))
-
-    def recurrent_biases(self) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
-        """Yield each bias_hh with its mask: 1 where charnn has that bias."""
-        for _, suffix in self._layers():
-            bias = getattr(self.recurrent, f"bias_hh{suffix}")
-            mask = torch.zeros_like(bias)
-            for gate in self._biases_after():
-                mask[self._rows(gate)] = 1
-            yield bias, mask
-
-    def _layers(self) -> Iterator[tuple[str, str]]:
-        for level in range(self.levels):
-            for backwards in (False, True)[: self.directions]:
-                suffix = f"_l{level}{'_reverse' if backwards else ''}"
-                yield f"{self.prefix}{layer_name(level + 1, backwards)}", suffix
-
-    def _rows(self, gate: str) -> slice:
-        start = self.peer.gates.index(gate) * self.H
-        return slice(start, start + self.H)
-
-    def _biases_after(self) -> list[str]:
-        shapes = self.cell.shapes(self.width, self.H)
-        return [gate for gate in self.peer.gates if f"b_h{gate}" in shapes]
 
 
 class TaskTwin(torch.nn.Module):

@@ -7,25 +7,24 @@ read must be whole: it can be written again, read again, and shown. Anything els
 
 from __future__ import annotations
 
-import atexit
 import copy
 import io
 import json
 import math
 import random
-import shutil
 import struct
-import tempfile
 import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from fuzz_material import Choices, Target, one_line, scratch
 from hostile import FILES, META, Members, members_of, npy
+from task_targets import TASK_TARGETS
 
 from charnn.cli.main import charnn
 from charnn.config import Config, SamplingConfig, read_yaml, to_yaml
@@ -45,51 +44,6 @@ ROOT = Path(__file__).parent.parent.parent
 LARGEST_SEED = 40_000  # bytes
 SLOW_TO_MAKE = {"a zip bomb", "JSON of 100 MB", "a hundred thousand names", "deep JSON"}
 LARGEST_REBUILT = 50_000  # numbers of a checkpoint whose arrays are made to fit
-
-
-@cache
-def scratch() -> Path:
-    """Return this process's folder for the files that are read."""
-    folder = tempfile.mkdtemp(prefix="charnn-fuzz-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
-
-
-class Choices:
-    """Choices read off a byte string, which goes on in zeros."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def take(self, size: int) -> bytes:
-        """Return the next bytes, fewer at the end."""
-        taken = self._data[self._at : self._at + size]
-        self._at += size
-        return taken
-
-    def rest(self) -> bytes:
-        """Return all bytes that are left."""
-        return self.take(len(self._data))
-
-    def below(self, limit: int) -> int:
-        """Return a number from 0 to `limit` - 1."""
-        return int.from_bytes(self.take(1 if limit <= 256 else 3), "little") % max(limit, 1)
-
-    def pick(self, options: Any) -> Any:
-        """Return one of some options."""
-        listed = list(options)
-        return listed[self.below(len(listed))]
-
-    def piece(self) -> bytes:
-        """Return a short string of bytes."""
-        return self.take(self.below(24))
-
-
-def one_line(error: CharnnError) -> None:
-    """Check that an error is one sentence."""
-    message = str(error)
-    assert message, "an error without a message"
-    assert "\n" not in message, message
 
 
 # Configurations.
@@ -478,11 +432,26 @@ CHANGES: list[Callable[[Draft, Choices], None]] = [
 ]
 
 
+def progressed(**values: Any) -> bytes:
+    """Return a checkpoint whose progress has other values, with a digest that fits."""
+    members = dict(valid_members()[0])
+    draft = Draft(members, json.loads(np.load(io.BytesIO(members[META])).tobytes()))
+    draft.meta["progress"] |= values
+    return draft.file()
+
+
 def checkpoint_seeds() -> list[bytes]:
     """Return checkpoints, files made to harm, and one change of each kind."""
     members = valid_members()[0]
     harmful = [make(members) for name, make in FILES.items() if name not in SLOW_TO_MAKE]
-    raw = [content for content in [*valid_files(), *harmful] if len(content) <= LARGEST_SEED]
+    lying = [
+        progressed(seconds="1"),
+        progressed(update="3"),
+        progressed(history=[["1", 2.0, None]]),
+    ]
+    raw = [
+        content for content in [*valid_files(), *lying, *harmful] if len(content) <= LARGEST_SEED
+    ]
     chance = random.Random(1)
     changes = [
         bytes([1, base, 0, number]) + chance.randbytes(32)
@@ -493,16 +462,9 @@ def checkpoint_seeds() -> list[bytes]:
     return [b"\0" + content for content in raw] + changes
 
 
-class Target(NamedTuple):
-    """A reader: the function of bytes, inputs to begin with, and words that they are made of."""
-
-    fuzz_one: Callable[[bytes], None]
-    seeds: Callable[[], list[bytes]]
-    words: Callable[[], list[bytes]]
-
-
 TARGETS = {
     "checkpoint": Target(read_checkpoint, checkpoint_seeds, list),
     "config": Target(read_config, config_seeds, config_words),
     "vocabulary": Target(read_vocabulary, vocabulary_seeds, vocabulary_words),
+    **TASK_TARGETS,
 }

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from targets import CHANGES, TARGETS, Choices, changed, valid_files
+from fuzz_material import Choices
+from targets import CHANGES, TARGETS, changed, valid_files
 
 from charnn.config import files as files_module
 from charnn.errors import CheckpointError
 from charnn.options import Option
+from charnn.text import record_formats
+from charnn.text.symbols import Symbols
 from charnn.text.vocabulary import Vocabulary
 from charnn.training import archive as archive_module
 from charnn.training.archive import DAMAGE, load_checkpoint
@@ -71,6 +74,10 @@ FAULTS = [
     Fault("checkpoint", archive_module, "is_count", lambda _: True),
     Fault("config", files_module, "check_names", lambda *_: None),
     Fault("config", Option, "parse", careless_parse),
+    Fault("examples", record_formats, "checked_text", lambda _lines, text, _line: text),
+    Fault("examples", record_formats, "checked_target", lambda _lines, target, *_: target),
+    Fault("pairs", Symbols, "__post_init__", lambda _: None),
+    Fault("line", Symbols, "missing_id", 10**6),
     Fault("vocabulary", Vocabulary, "from_json", lambda content: Vocabulary(content["symbols"])),
 ]
 

@@ -66,7 +66,7 @@ def test_a_new_run_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     run = new_run([write(tmp_path / "tide.txt", TEXT)], small_config(cell="rnn"))
     assert run.trainer.folder is not None
     assert run.trainer.folder.path == Path("runs/tide-rnn")
-    expected = small_config(cell="rnn", shards=1).values()
+    expected = small_config(cell="rnn", shards=1).own_values()
     assert read_yaml(tmp_path / "runs/tide-rnn/config.yaml") == expected
     assert run.notes == []
 
@@ -175,7 +175,7 @@ def test_the_adapted_configuration_is_what_is_saved(tmp_path: Path) -> None:
     config = small_config(batch_size=16)
     config = task_of(config).adapted(config, run.trainer.corpus, ())[0]
     assert config.training.batch_size == 5
-    assert read_yaml(tmp_path / "run" / "config.yaml") == run.trainer.config.values()
+    assert read_yaml(tmp_path / "run" / "config.yaml") == run.trainer.config.own_values()
     assert load_checkpoint(tmp_path / "run").config == run.trainer.config
 
 
