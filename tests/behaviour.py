@@ -130,8 +130,8 @@ def memorise(lag: int, cell: str, bar: float | None) -> Behaviour:
     )
     command = (
         f"train memory{lag}.tsv --task tag --no-bidirectional --cell {cell} --hidden-size 128 "
-        "--batch-size 32 --learning-rate 5e-3 --dropout 0 --steps 2000 --eval-every 500 "
-        "--val-fraction 0.02 --test-fraction 0.02"
+        "--embedding-size none --batch-size 32 --learning-rate 5e-3 --dropout 0 --steps 2000 "
+        "--eval-every 500 --val-fraction 0.02 --test-fraction 0.02"
     )
     name = f"lag {lag}, {cell}"
     return Behaviour("memorise", name, command, made(source), recalled(lag), "% recalled", bar)
@@ -148,7 +148,8 @@ def behaviours() -> Iterator[Behaviour]:
         "first-plus-last",
         "fresh examples",
         "train known.tsv --test fresh.tsv --task classify --no-bidirectional --hidden-size 64 "
-        "--batch-size 32 --learning-rate 5e-3 --epochs 10 --eval-every 200",
+        "--embedding-size none --batch-size 32 --learning-rate 5e-3 --dropout 0.1 --epochs 10 "
+        "--eval-every 200",
         first_plus_last,
         accuracy,
         "% right",
@@ -157,8 +158,9 @@ def behaviours() -> Iterator[Behaviour]:
     yield Behaviour(
         "addition",
         "3 digits, held out",
-        "train sums.tsv --task transduce --no-bidirectional --hidden-size 128 --batch-size 128 "
-        "--learning-rate 5e-3 --dropout 0 --epochs 8 --eval-every 400 --test-fraction 0.1",
+        "train sums.tsv --task transduce --no-bidirectional --hidden-size 128 "
+        "--embedding-size none --init-scale 1 --batch-size 128 --learning-rate 5e-3 --dropout 0 "
+        "--epochs 12 --eval-every 400 --test-fraction 0.1",
         made("addition --examples 50000 --reverse --out sums.tsv"),
         accuracy,
         "% exact",
