@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from charnn.nn.central_differences import (
+    EPSILON,
     FLOOR,
     TOLERANCE,
     check_coordinates,
@@ -66,6 +67,28 @@ def test_one_wrong_coordinate_is_found(x):
     assert (found.name, found.size, found.where) == ("x", 12, "(1, 2)")
     assert found.analytic == wrong[1, 2]
     assert found.numeric == pytest.approx(3 * x[1, 2] ** 2, rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("directions", [None, 3], ids=["each", "directions"])
+def test_a_sharp_curve_is_no_wrong_gradient(x, directions):
+    """Where the step is too long for the function, half of it tells that the gradient is right.
+
+    A fault of one in a hundred thousand is found there all the same.
+    """
+
+    def waves():
+        return float(np.sin(600 * x).sum())
+
+    def check(analytic):
+        if directions is None:
+            return check_coordinates(waves, "x", x, analytic).error
+        return check_direction(waves, "x", x, analytic, np.random.default_rng(2), directions).error
+
+    slope = 600 * np.cos(600 * x)
+    difference = slope * math.sin(600 * EPSILON) / (600 * EPSILON)
+    assert abs(difference / slope - 1).min() / 2 > 2 * TOLERANCE  # what one step alone would give
+    assert check(slope) < TOLERANCE
+    assert check(slope * 1.00001) > 2 * TOLERANCE
 
 
 def test_nan_is_found(x):

@@ -13,6 +13,7 @@ from charnn.nn.parameters import (
     Gradients,
     Parameters,
     ParameterSpec,
+    Redirected,
     count,
     decaying,
     formula,
@@ -189,3 +190,71 @@ class TestGradients:
         gradients.group("layer2").add("W", lambda out: np.copyto(out, 1.0))
         gradients.settle()
         assert [array.tolist() for array in arrays.values()] == [[0], [6]]
+
+
+class TestRedirected:
+    """Gradients that are added to another array, or changed on the way."""
+
+    @staticmethod
+    def transposed(write, out):
+        """Fill `out` (3, 2) with what is written to (2, 3)."""
+        own = np.full((2, 3), np.nan)
+        write(own)
+        out[...] = own.T
+
+    def test_what_is_routed_is_added_elsewhere(self):
+        """It is changed and added to what its target holds; other names go their own way."""
+        arrays = {"W": np.full((2, 3), 9.0), "E": np.ones((3, 2)), "b": np.zeros(2)}
+        gradients = Redirected(Gradients(arrays), {"W": ("E", self.transposed)})
+        own = np.arange(6.0).reshape(2, 3)
+        for _ in range(2):
+            gradients.add("W", lambda out: np.copyto(out, own))
+        gradients.add("b", lambda out: np.copyto(out, 4.0))
+        assert np.array_equal(arrays["E"], 1 + 2 * own.T)
+        assert (arrays["W"] == 9).all()
+        assert arrays["b"].tolist() == [4, 4]
+
+    def test_both_uses_of_an_array_add_up_after_clearing(self):
+        """Whichever of both comes first writes, and the other one adds."""
+        own = np.arange(6.0).reshape(2, 3)
+        for order in ([0, 1], [1, 0]):
+            sums = Gradients({"E": np.full((3, 2), np.nan)})
+            routed = Redirected(sums, {"W": ("E", self.transposed)})
+            uses = (
+                lambda routed=routed: routed.add("W", lambda out: np.copyto(out, own)),
+                lambda sums=sums: sums.add("E", lambda out: np.copyto(out, 10.0)),
+            )
+            sums.clear()
+            for use in order:
+                uses[use]()
+            sums.settle()
+            assert np.array_equal(sums.arrays["E"], 10 + own.T)
+
+    def test_the_original_goes_on_as_it_was(self):
+        """Routes are those of the copy alone."""
+        arrays = {"W": np.zeros((2, 3)), "E": np.zeros((3, 2))}
+        sums = Gradients(arrays)
+        Redirected(sums, {"W": ("E", self.transposed)})
+        sums.add("W", lambda out: np.copyto(out, 1.0))
+        assert arrays["W"].all()
+        assert not arrays["E"].any()
+
+    def test_a_group_is_redirected_within_itself(self):
+        """Both names of a route are a group's own, and what was cleared is shared."""
+        arrays = {f"{part}/{name}": np.ones(2) for part in "ab" for name in "WE"}
+        sums = Gradients(arrays)
+        sums.clear()
+
+        def doubled(write, out):
+            write(out)
+            out *= 2
+
+        routed = Redirected(sums.group("b"), {"W": ("E", doubled)})
+        routed.add("W", lambda out: np.copyto(out, 3.0))
+        sums.settle()
+        assert {name: array[0] for name, array in arrays.items()} == {
+            "a/W": 0,
+            "a/E": 0,
+            "b/W": 0,
+            "b/E": 6,
+        }

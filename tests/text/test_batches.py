@@ -162,3 +162,91 @@ def test_sequences_begin_with_an_epoch() -> None:
     assert streams.count == 4
     assert [streams.begins(update) for update in range(9)] == [n % 4 == 0 for n in range(9)]
     assert np.array_equal(streams.batch(2).inputs, streams.batch(6).inputs)
+
+
+grown = pytest.mark.parametrize(
+    ("length", "batch_size", "seq_length", "growth"),
+    [
+        (400, 3, 20, 12),
+        (400, 3, 20, 300),  # over many epochs
+        (400, 3, 20, 1),
+        (60, 2, 8, 5),  # nothing to grow
+        (60, 2, 5, 5),  # windows shorter than those that a curriculum begins with
+        (50, 1, 49, 7),  # the whole text a window
+    ],
+)
+
+
+@grown
+def test_growing_windows_follow_each_other(
+    length: int, batch_size: int, seq_length: int, growth: int
+) -> None:
+    """Each begins where the one before ended, epoch after epoch, and no symbol is left out."""
+    ids = np.random.default_rng(length).permutation(length)
+    streams = Streams(ids, batch_size, seq_length, growth)
+    S, rows = streams.length, []
+    for update in range(growth + 3 * streams.count + 1):
+        batch = streams.batch(update)
+        assert streams.begins(update) == (len(rows) % S == 0)
+        assert len(rows) % S + len(batch.inputs) <= S  # no window passes a border of epochs
+        assert streams.weight(update) == batch.targets.size
+        assert np.array_equal(batch.inputs[1:], batch.targets[:-1])
+        rows.extend(zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True))
+    epoch = [
+        (
+            [int(ids[b * S + s]) for b in range(batch_size)],
+            [int(ids[b * S + s + 1]) for b in range(batch_size)],
+        )
+        for s in range(S)
+    ]
+    assert rows == (epoch * (len(rows) // S + 1))[: len(rows)]
+
+
+@grown
+def test_windows_grow_to_their_full_length(
+    length: int, batch_size: int, seq_length: int, growth: int
+) -> None:
+    """From 8 steps in equal parts to T, but for the last ones of an epoch; then all have T."""
+    streams = Streams(np.arange(length), batch_size, seq_length, growth)
+    place, first = 0, min(8, seq_length)
+    for update in range(growth + 3 * streams.count):
+        steps = len(streams.batch(update).inputs)
+        passed = min(update, growth)
+        full = first + (seq_length - first) * passed // growth
+        assert steps == min(full, streams.length - place)
+        place = (place + steps) % streams.length
+    assert full == seq_length
+
+
+@grown
+def test_epochs_of_growing_windows(
+    length: int, batch_size: int, seq_length: int, growth: int
+) -> None:
+    """Epochs count symbols while windows grow, whole windows afterwards; `updates` undoes it."""
+    streams = Streams(np.arange(length), batch_size, seq_length, growth)
+    read = 0
+    for update in range(growth + 2 * streams.count):
+        if update <= growth:
+            assert streams.epochs(update) == pytest.approx(read / streams.length)
+        else:
+            step = streams.epochs(update) - streams.epochs(update - 1)
+            assert step == pytest.approx(1 / streams.count)
+        if update and (update < 20 or update % 25 < 2):
+            assert streams.updates(streams.epochs(update)) == update
+        read += len(streams.batch(update).inputs)
+    assert streams.updates(1e-9) == 1
+    plain = Streams(np.arange(length), batch_size, seq_length)
+    assert streams.updates(5.0) >= plain.updates(5.0)
+
+
+def test_an_update_by_itself_is_that_of_a_run() -> None:
+    """A run that is resumed at any update reads what a whole one would, in any share."""
+    ids = np.random.default_rng(1).permutation(300)
+    streams = Streams(ids, 4, 20, 11)
+    for update in reversed(range(40)):
+        fresh = Streams(ids, 4, 20, 11)
+        whole, alone = streams.batch(update), fresh.batch(update)
+        assert np.array_equal(whole.inputs, alone.inputs)
+        parts = [fresh.batch(update, (k, 3)).targets for k in range(3)]
+        assert np.array_equal(np.concatenate(parts, axis=1), whole.targets)
+        assert fresh.begins(update) == streams.begins(update)
