@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from hypothesis import given, settings
 from strategies import configurations
 
+from charnn.cli.main import charnn
 from charnn.config import (
+    TASKS,
     Config,
     DataConfig,
     ModelConfig,
@@ -412,3 +416,129 @@ def test_an_option_is_read_by_the_name_that_it_had(yaml_file: Path) -> None:
         Config.from_values({"average": 0.5, "ema_decay": 0.5})
     with pytest.raises(ConfigError, match="ema_decay is 1"):
         Config.from_values({"average": 1})
+
+
+OPTIONS = Config.options()
+FOREIGN = [
+    (name, task)
+    for name, declared in OPTIONS.items()
+    for task in TASKS
+    if not declared.serves(task)
+]
+
+
+def another_value(name: str) -> object:
+    """Return a value of an option that is not its default, and valid with all others' defaults."""
+    declared = OPTIONS[name]
+    if declared.choices is not None:
+        return next(choice for choice in declared.choices if choice != declared.default)
+    return {int: 3, float: 0.25, str: "|", bool: True}[declared.type]
+
+
+@pytest.mark.parametrize(("name", "task"), FOREIGN)
+def test_an_option_of_another_task_is_refused(name: str, task: str) -> None:
+    """In one sentence that names its tasks, this one, and why; its default is no objection."""
+    declared, value = OPTIONS[name], another_value(name)
+    extra = {"embedding_size": 128, "hidden_size": 128} if name == "tie_weights" else {}
+    message = refusal(task=task, **extra, **{name: value})
+    why = f": {declared.because}" if declared.because else ""
+    assert message == (
+        f"{name} is {value!r}, but it is an option of the task "
+        f"{' or '.join(declared.tasks or ())}, and this task is {task}{why}; leave it out."
+    )
+    config = Config.from_values({"task": task, name: declared.default})
+    assert config.values()[name] == declared.default
+    home = next(iter(declared.tasks or ()))
+    own = extra or {"val_fraction": 0.1}
+    assert Config.from_values({"task": home, name: value} | own).values()[name] == value
+
+
+def test_reasons_are_given() -> None:
+    """Where a network could not have an option at all, the sentence says why."""
+    assert refusal(bidirectional=True) == (
+        "bidirectional is True, but it is an option of the task classify or tag or transduce, and "
+        "this task is lm: a network that reads backwards sees the future that it should predict; "
+        "leave it out."
+    )
+    assert ": its sequences are whole lines; leave" in refusal(task="tag", seq_length=9)
+    assert ": its outputs are not among its inputs;" in refusal(
+        task="classify", tie_weights=True, embedding_size=128
+    )
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_defaults_by_task(task: str) -> None:
+    """Each option has its task's default; what is given goes before, and no other task changes."""
+    values = Config.from_values({"task": task}).values()
+    for name, declared in OPTIONS.items():
+        if name != "task":
+            assert values[name] == declared.by_task.get(task, declared.default), name
+    given = Config.from_values({"task": task, "hidden_size": 99, "learning_rate": 0.5}).values()
+    assert given == values | {"hidden_size": 99, "learning_rate": 0.5}
+
+
+def test_defaults_by_task_are_valid() -> None:
+    """They are values of their options, for tasks that have them, and differ from the default."""
+    for name, declared in OPTIONS.items():
+        for task, value in declared.by_task.items():
+            assert declared.serves(task), (name, task)
+            assert declared.parse(value) == value != declared.default, (name, task)
+            assert declared.default_for(task) == value
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("epochs", [2.5, "2.5"])
+def test_epochs_replace_a_tasks_own_steps(task: str, epochs: object) -> None:
+    """A task whose runs have a length of their own takes `epochs` without a word about steps."""
+    training = Config.from_values({"task": task, "epochs": epochs}).training
+    assert (training.epochs, training.steps) == (2.5, None)
+    expected = OPTIONS["steps"].default_for(task)
+    for none in (None, "none"):
+        assert Config.from_values({"task": task, "epochs": none}).training.steps == expected
+    message = refusal(task=task, epochs=epochs, steps=7)
+    assert message == "epochs is 2.5 and steps is 7; give one of the two."
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_own_values(task: str) -> None:
+    """They are the options that the task has, in their order, and enough to make it again."""
+    config = Config.from_values({"task": task, "hidden_size": 9, "epochs": 2})
+    own = config.own_values()
+    assert list(own) == [name for name, declared in OPTIONS.items() if declared.serves(task)]
+    assert own.items() <= config.values().items()
+    assert Config.from_values(own) == config
+    assert ("seq_length" in own) == (task == "lm")
+    assert ("val" in own) == (task != "lm")
+
+
+@pytest.mark.parametrize("task", ["classify", "tag", "transduce"])
+def test_one_direction_can_be_asked_for(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--no-bidirectional` undoes a task's default, and so do a value, a file and a variable."""
+
+    def shown(*words: str) -> object:
+        result = CliRunner().invoke(charnn, ["config", "--task", task, *words, "--json"])
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)["bidirectional"]
+
+    assert Config.from_values({"task": task}).model.bidirectional
+    assert not Config.from_values({"task": task, "bidirectional": "false"}).model.bidirectional
+    assert shown() == {"value": True, "source": "default"}
+    assert shown("--no-bidirectional") == {"value": False, "source": "flag"}
+    monkeypatch.setenv("CHARNN_BIDIRECTIONAL", "false")
+    assert shown() == {"value": False, "source": "environment"}
+    assert shown("--bidirectional") == {"value": True, "source": "flag"}
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_a_part_is_a_file_or_a_share(part: str) -> None:
+    """A file of the validation or test part leaves nothing to a fraction."""
+    name = f"{part}_fraction"
+    message = refusal(task="tag", **{part: "dev.tsv", name: 0.2})
+    assert message == (
+        f"{name} is 0.2, but the {'validation' if part == 'val' else 'test'} part is the file "
+        "'dev.tsv'; leave out one of the two."
+    )
+    both = Config.from_values({"task": "tag", "val": "dev.tsv", "test": "test.tsv"})
+    assert (both.records.val, both.records.test) == ("dev.tsv", "test.tsv")
+    assert Config.from_values({"task": "tag", part: "none", name: 0.2}).values()[name] == 0.2
+    assert part in refusal(**{part: "dev.tsv"})

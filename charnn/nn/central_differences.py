@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def check_coordinates(
     for index in np.ndindex(x.shape):
         at = x[index]
 
-        def difference(step: float, index: tuple[int, ...] = index, at: float = at) -> float:
+        def difference(step: float, index: tuple[int, ...] = index, at: Any = at) -> float:
             x[index] = at + step
             above = function()
             x[index] = at - step

@@ -77,15 +77,15 @@ def test_a_sharp_curve_is_no_wrong_gradient(x, directions):
     """
 
     def waves():
-        return float(np.sin(600 * x).sum())
+        return float(np.sin(2000 * x).sum())
 
     def check(analytic):
         if directions is None:
             return check_coordinates(waves, "x", x, analytic).error
         return check_direction(waves, "x", x, analytic, np.random.default_rng(2), directions).error
 
-    slope = 600 * np.cos(600 * x)
-    difference = slope * math.sin(600 * EPSILON) / (600 * EPSILON)
+    slope = 2000 * np.cos(2000 * x)
+    difference = slope * math.sin(2000 * EPSILON) / (2000 * EPSILON)
     assert abs(difference / slope - 1).min() / 2 > 2 * TOLERANCE  # what one step alone would give
     assert check(slope) < TOLERANCE
     assert check(slope * 1.00001) > 2 * TOLERANCE
