@@ -28,19 +28,19 @@ runs/demo/best.npz: configs/demo.yaml data/the-tide-clock.txt | .venv/installed
 # Train a small model of each other task on the data in data/, and ask it something.
 demo-tasks: | .venv/installed
 	@echo "1. Classes: which country is a place in? (The countries do not exist.)"
-	$(BIN)/charnn train data/places/*.txt --task classify --steps 500 --out runs/demo-classify --force --quiet
+	$(BIN)/charnn train data/places/*.txt --task classify --out runs/demo-classify --force --quiet
 	printf 'Skarnholm\nTiolevaa\nCorvela\n' | $(BIN)/charnn predict runs/demo-classify --top 2
 	@echo
 	@echo "2. Tags: onset, nucleus or coda of a syllable, for each letter."
-	$(BIN)/charnn train data/syllables.tsv --task tag --steps 500 --out runs/demo-tag --force --quiet
+	$(BIN)/charnn train data/syllables.tsv --task tag --out runs/demo-tag --force --quiet
 	printf 'trekgrusga\nalvemi\n' | $(BIN)/charnn predict runs/demo-tag
 	@echo
 	@echo "3. Sequence to sequence: the plural of a noun, and what each of its letters looked at."
-	$(BIN)/charnn train data/plurals.tsv --task transduce --steps 1500 --out runs/demo-transduce --force --quiet
+	$(BIN)/charnn train data/plurals.tsv --task transduce --out runs/demo-transduce --force --quiet
 	printf 'habazut\nseken\n' | $(BIN)/charnn predict runs/demo-transduce --attention
 	@echo
 	@echo "4. Lines of a class: new places in two of the countries."
-	$(BIN)/charnn train data/places/*.txt --task generate --steps 500 --out runs/demo-generate --force --quiet
+	$(BIN)/charnn train data/places/*.txt --task generate --out runs/demo-generate --force --quiet
 	$(BIN)/charnn sample runs/demo-generate --label Skarvia --num 5 --temperature 0.7 --seed 1
 	$(BIN)/charnn sample runs/demo-generate --label Tioreva --num 5 --temperature 0.7 --seed 1
 

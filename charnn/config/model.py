@@ -20,7 +20,7 @@ class ModelConfig(Section):
         "Hidden units in each layer.",
         minimum=1,
         maximum=65_536,
-        by_task={"classify": 128, "tag": 128, "transduce": 128},
+        by_task={"classify": 128, "tag": 128, "transduce": 128, "generate": 128},
     )
     num_layers: int = option(1, "Number of recurrent layers.", minimum=1, maximum=64)
     dropout: float = option(

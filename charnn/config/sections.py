@@ -75,20 +75,20 @@ class TrainingConfig(Section):
         None,
         f"Updates of the weights (none: as many as --epochs takes, or else {DEFAULT_STEPS:,}).",
         minimum=1,
-        by_task={"classify": 2500, "tag": 1500, "transduce": 2000, "generate": 3000},
+        by_task={"classify": 1500, "tag": 1000, "transduce": 2000, "generate": 1500},
     )
     learning_rate: float = option(
         8e-3,
         "Learning rate after warm-up.",
         above=0,
-        by_task={"classify": 0.003, "tag": 0.003, "transduce": 0.002, "generate": 0.004},
+        by_task={"classify": 0.003, "tag": 0.003, "transduce": 0.002, "generate": 0.005},
     )
     batch_size: int = option(
         16,
         "Streams of text read side by side.",
         minimum=1,
         maximum=65_536,
-        by_task={"classify": 32, "tag": 32, "generate": 32},
+        by_task={"classify": 64, "generate": 64},
     )
     seq_length: int = option(
         64,
@@ -161,7 +161,7 @@ class TrainingConfig(Section):
         500,
         "Updates between evaluations, each with a checkpoint.",
         minimum=1,
-        by_task={"classify": 250, "tag": 250, "transduce": 250, "generate": 250},
+        by_task={"classify": 100, "tag": 100, "transduce": 250, "generate": 100},
     )
     save_every: float = option(
         120.0,
