@@ -41,7 +41,10 @@ def test_a_model_is_trained_and_used(options: tuple[object, ...], verse: str) ->
     sample = ("sample", "run", "--len", 40, "--seed", 1, "--prime", "The ")
     assert output(*sample) == output(*sample)
     greedy = output(*sample, "--temperature", 0)
+    read = charnn.load("run").vocabulary.encode(greedy.removesuffix("\n"))[:44, None]
+    logits, _, _ = model.logits(read[:-1], model.zero_states(1))
     assert greedy.startswith("The ")
+    assert np.array_equal(logits.argmax(axis=1)[3:], read[4:, 0])  # the window's likeliest symbols
     several = output(*sample, "--temperature", 0, "--num", 2).split("\n---\n")
     assert [each.rstrip("\n") for each in several] == [greedy.rstrip("\n")] * 2
 
