@@ -218,7 +218,7 @@ class TrainingConfig(Section):
         "Updates over which the length of training sequences grows to the full one (none: full "
         "from the start).",
         minimum=1,
-        maximum=10_000_000,
+        maximum=1_000_000,
     )
     max_rollbacks: int = option(
         3, "How often a diverging run may return to its last good state.", minimum=0

@@ -147,8 +147,9 @@ class Streams:
         """Return how many passes over the text some updates are."""
         if self.growth is None:
             return updates / self.count
-        passed = sum(steps for _, steps in self._grown[:updates])
-        return passed / self.length + max(0, updates - self.growth) / self.count
+        _, passed = self._grown
+        steps = int(passed[min(updates, self.growth)])
+        return steps / self.length + max(0, updates - self.growth) / self.count
 
     def updates(self, epochs: float) -> int:
         """Return how many updates some passes over the text take."""
@@ -157,7 +158,8 @@ class Streams:
         while_growing = self.epochs(self.growth)
         if epochs > while_growing:
             return self.growth + round((epochs - while_growing) * self.count)
-        return 1 + next(n for n in range(self.growth) if self.epochs(n + 1) >= epochs)
+        _, passed = self._grown
+        return max(1, int(np.searchsorted(passed, epochs * self.length)))
 
     def batch(self, update: int, share: Share = WHOLE) -> Batch:
         """Return the window of an update, or share (k, n) of its B streams."""
@@ -171,10 +173,10 @@ class Streams:
         """Return where a window begins in its streams, and its steps."""
         if self.growth is None:
             return self._after(0, update)
+        starts, passed = self._grown
         if update < self.growth:
-            return self._grown[update]
-        start, steps = self._grown[-1]
-        return self._after(start + steps, update - self.growth)
+            return int(starts[update]), int(passed[update + 1] - passed[update])
+        return self._after(int(starts[-1]), update - self.growth)
 
     def _after(self, place: int, number: int) -> tuple[int, int]:
         """Return window `number` from a place in an epoch on: where it begins, and its steps."""
@@ -185,16 +187,20 @@ class Streams:
         return start, min(self.seq_length, self.length - start)
 
     @cached_property
-    def _grown(self) -> list[tuple[int, int]]:
-        """The windows of the curriculum: where each begins, and its steps."""
-        windows, place = [], 0
-        first = min(SHORTEST_WINDOW, self.seq_length)
-        for update in range(self.growth or 0):
-            cap = first + (self.seq_length - first) * update // (self.growth or 1)
+    def _grown(self) -> tuple[Array, Array]:
+        """The windows of the curriculum, as it grows: where each begins in its streams, (N + 1,).
+
+        Beside that stand the steps of all windows before it, (N + 1,).
+        """
+        growth = self.growth or 0
+        starts, passed = np.zeros((2, growth + 1), np.int64)
+        first, place = min(SHORTEST_WINDOW, self.seq_length), 0
+        for update in range(growth):
+            cap = first + (self.seq_length - first) * update // growth
             steps = min(cap, self.length - place)
-            windows.append((place, steps))
             place = (place + steps) % self.length
-        return windows
+            starts[update + 1], passed[update + 1] = place, passed[update] + steps
+        return starts, passed
 
 
 def fit_streams(
