@@ -159,7 +159,7 @@ class Streams:
         if epochs > while_growing:
             return self.growth + round((epochs - while_growing) * self.count)
         _, passed = self._grown
-        return max(1, int(np.searchsorted(passed, epochs * self.length)))
+        return max(1, int(np.searchsorted(passed / self.length, epochs)))
 
     def batch(self, update: int, share: Share = WHOLE) -> Batch:
         """Return the window of an update, or share (k, n) of its B streams."""
