@@ -33,7 +33,7 @@ class RecordsConfig(Section):
     format: str = option(
         "auto",
         "tsv: columns; fasttext: __label__x before the text; classes: a file for each class; "
-        "conll: a token and its tag on a line, a blank line after each sequence.",
+        "conll: a symbol and its tag on each line, a blank line after each sequence.",
         choices=("auto", "tsv", "fasttext", "classes", "conll"),
         tasks=RECORDS,
     )
@@ -45,7 +45,7 @@ class RecordsConfig(Section):
     )
     features_col: int | None = option(
         None,
-        "Column of features, whole symbols that are read with the source (tsv).",
+        "Column of the features that are read with the source (tsv; none: no features).",
         minimum=1,
         maximum=1_000,
         tasks=("transduce",),
