@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from charnn.config.tasks import TASKS
+from charnn.config.tasks import TASKS, in_words
 from charnn.errors import ConfigError
 from charnn.options import Section, option, options_of, shown
 from charnn.registry import ATTENTIONS, CELLS
@@ -195,8 +195,8 @@ class WalkthroughConfig(Section):
             value = getattr(self, name)
             if not declared.serves(self.task) and value != declared.default:
                 raise ConfigError(
-                    f"{name} is {shown(value)}, but it is an option of the task "
-                    f"{' or '.join(declared.tasks or ())}, and this task is {self.task}; "
+                    f"{name} is {shown(value)}, but it is an option of "
+                    f"{in_words(declared.tasks)}, and this task is {self.task}; "
                     "leave it out."
                 )
 
@@ -281,7 +281,7 @@ def check_task(section: type[Section], names: Iterable[str], task: str) -> None:
         declared = options.get(name)
         if declared is not None and not declared.serves(task):
             raise ConfigError(
-                f"{name} is an option for models of the task {' or '.join(declared.tasks or ())}, "
+                f"{name} is an option for models of {in_words(declared.tasks)}, "
                 f"and this model's task is {task}"
                 f"{': ' + declared.because if declared.because else ''}; leave it out."
             )

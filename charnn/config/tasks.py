@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from charnn.errors import ConfigError
@@ -12,6 +13,12 @@ RECORDS = ("classify", "tag", "transduce", "generate")  # tasks whose examples a
 WHOLE = ("classify", "tag", "transduce")  # tasks that see a whole sequence before they answer
 TASKS = (*LM, *RECORDS)
 FED_BACK = ("lm", "transduce", "generate")  # tasks that read their own output
+
+
+def in_words(tasks: Sequence[str] | None) -> str:
+    """Return tasks as a sentence names them: `the tasks classify, tag and transduce`."""
+    *others, last = tasks or TASKS
+    return f"the tasks {', '.join(others)} and {last}" if others else f"the task {last}"
 
 
 @dataclass(frozen=True)
