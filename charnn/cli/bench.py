@@ -50,8 +50,8 @@ def command(
     charnn bench --task transduce --peer torch
 
     Figures are medians; with --peer charnn and PyTorch run in turn. The machine should be idle. The
-    share of peak compares the speed of training with that of a large matrix product on all threads,
-    which is 100 %.
+    column "share" compares the speed of training with that of a large matrix product on all
+    threads, which is 100 %.
     """
     from charnn.bench import report
     from charnn.bench.torch_peer import load_torch, torch_layer
