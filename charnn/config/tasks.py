@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from charnn.errors import ConfigError
@@ -15,7 +15,7 @@ TASKS = (*LM, *RECORDS)
 FED_BACK = ("lm", "transduce", "generate")  # tasks that read their own output
 
 
-def in_words(tasks: Sequence[str] | None) -> str:
+def in_words(tasks: Collection[str] | None) -> str:
     """Return tasks as a sentence names them: `the tasks classify, tag and transduce`."""
     *others, last = tasks or TASKS
     return f"the tasks {', '.join(others)} and {last}" if others else f"the task {last}"
