@@ -17,13 +17,16 @@ from charnn.registry import CELLS
     "--task",
     section="Benchmark",
     type=click.Choice(list(TASKS)),
+    metavar="|".join(TASKS),
     default="lm",
-    help="Training of a task's model, on random examples shaped like real ones.  [lm: everything]",
+    help="Task to measure. lm: all measurements; others: training, on random examples shaped like "
+    "real ones.  [lm]",
 )
 @flag(
     "--cell",
     section="Benchmark",
     type=click.Choice(list(CELLS)),
+    metavar="|".join(CELLS),
     help="One cell only.  [all; with --peer, all that the peer has]",
 )
 @flag("--quick", section="Benchmark", is_flag=True, help="Two sizes and short rounds.")
@@ -31,7 +34,8 @@ from charnn.registry import CELLS
     "--peer",
     section="Benchmark",
     type=click.Choice(["torch"]),
-    help="Time PyTorch in turn, where it is installed.",
+    metavar="torch",
+    help="Measure PyTorch, too, if it is installed.",
 )
 @output_flags()
 def command(
@@ -45,8 +49,9 @@ def command(
     charnn bench --peer torch --json > bench.json
     charnn bench --task transduce --peer torch
 
-    Figures are medians; with --peer both sides run in turn. The machine should be idle. Share is
-    the part of the matrix products' speed that training reaches: all threads' peak is 100 %.
+    Figures are medians; with --peer charnn and PyTorch run in turn. The machine should be idle. The
+    column "share" compares the speed of training with that of a large matrix product on all
+    threads, which is 100 %.
     """
     from charnn.bench import report
     from charnn.bench.torch_peer import load_torch, torch_layer

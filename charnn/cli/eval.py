@@ -25,7 +25,7 @@ from charnn.config import EvaluationConfig, check_task
 def command(
     checkpoint: str, text: tuple[str, ...], quiet: bool, as_json: bool, **values: Any
 ) -> None:
-    """Score texts or examples with a model: nats and bits per character, and how much is right.
+    """Score texts or examples with a model: its loss in nats and bits, and how much is right.
 
     \b
     charnn eval runs/shakespeare-lstm sonnets.txt
@@ -36,11 +36,12 @@ def command(
     the 256 characters that precede it. With --streams 1 the text is not cut, and the state is
     carried from beginning to end. The very first character is not predicted.
 
-    Examples are scored by their loss and by how much is right. Of classes that is the accuracy,
-    macro-F1 (the mean F1 of the classes that occur in the files or among the answers), and
-    precision, recall and F1 of each; of tags the same, and the share of sequences without an error;
-    of transduction the share of exact predictions, and the symbol error rate, which is the number
-    of edits that lead from the predictions to the targets by that of the targets' symbols.
+    Besides the loss, what is measured depends on the task. classify: accuracy, macro-F1 (the mean
+    F1 of the classes that occur in the files or among the answers), and precision, recall and F1 of
+    each class. tag: the same for tags, and the share of sequences without an error. transduce: the
+    share of predictions that are exactly right, and the symbol error rate, which is the number of
+    edits that turn the predictions into the targets, divided by the number of symbols in the
+    targets.
     """
     from charnn.cli.console import progress_bar, say, show, show_json, show_table
     from charnn.training.archive import load_checkpoint

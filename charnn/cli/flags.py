@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from charnn.config import Config, read_yaml
+from charnn.config.tasks import TASKS
 from charnn.errors import CharnnError
 from charnn.options import Option, Section, Value, options_of
 
@@ -196,17 +197,21 @@ def declared_flags(
 def defaults_of(declared: Option) -> str:
     """Return an option's default, and those of tasks that differ, for people to read."""
     words = {None: "none", True: "yes", False: "no"}
-    values = {"": declared.default, **declared.by_task}
-    return "; ".join(
-        f"{task}: {shown}" if task else f"{shown}"
-        for task, value in values.items()
-        for shown in [words[value] if value is None or isinstance(value, bool) else value]
-    )
+    tasks: dict[str, list[str]] = {}  # by their default
+    for task in declared.tasks or TASKS:
+        value = declared.by_task.get(task, declared.default)
+        shown = words[value] if value is None or isinstance(value, bool) else f"{value}"
+        tasks.setdefault(shown, []).append(task)
+    first, *others = tasks
+    return "; ".join([first, *(f"{', '.join(tasks[shown])}: {shown}" for shown in others)])
 
 
 def only_for(declared: Option) -> str | None:
     """Return the heading of options that are not for all tasks, as this one is not, or None."""
-    return None if declared.tasks is None else f"Only with --task {'|'.join(declared.tasks)}"
+    if declared.tasks is None:
+        return None
+    *others, last = declared.tasks
+    return f"Only with --task {', '.join(others)}{' or ' if others else ''}{last}"
 
 
 def flag(*names: str, section: str = "Output", **kwargs: Any) -> Callable[[Command], Command]:

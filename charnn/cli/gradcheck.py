@@ -79,9 +79,9 @@ def command(
     charnn gradcheck runs/shakespeare-lstm --text shakespeare.txt
 
     Each figure is the largest relative error |a - n| / (|a| + |n|) of any coordinate of a
-    parameter or initial state, a the analytic gradient and n the numeric one. With --task the
-    models of sequences are checked, on batches of unequal lengths, with dropout and label
-    smoothing; a figure is then that of all parameters of a model.
+    parameter or initial state, where a is the analytic gradient and n the numeric one. For another
+    --task than lm, the sequences of a batch have different lengths, dropout and label smoothing are
+    on, and there is one figure for all parameters of a model.
     """
     options = GradcheckConfig(**values)
     if run is not None and ckpt is not None:

@@ -14,16 +14,16 @@ from charnn.errors import CharnnError, InputError
 from charnn.version import __version__
 
 COMMANDS = {
-    "train": "Train a model on a text.",
-    "sample": "Sample text from a model.",
-    "predict": "Predict classes, tags or sequences.",
-    "eval": "Score texts with a model.",
+    "train": "Train a model on a text or on examples.",
+    "sample": "Sample text, or lines of a class, from a model.",
+    "predict": "Predict classes, tags or sequences with a model.",
+    "eval": "Score texts or examples with a model.",
     "info": "Show what a checkpoint holds.",
     "vocab": "Show or save the vocabulary of a text.",
     "hello": "Walk through a tiny example and show every number.",
     "gradcheck": "Check every gradient against central differences.",
     "config": "Show the effective configuration.",
-    "fetch": "Download a corpus.",
+    "fetch": "Download a text.",
     "make": "Make a data set for a sequence task.",
     "bench": "Measure the speed of this machine, and of charnn on it.",
     "cache": "Show or clear the encoded texts kept on disk.",
@@ -94,7 +94,7 @@ def wrong_use(error: click.UsageError, ctx: click.Context) -> Failure:
 @click.command(cls=Charnn, context_settings=CONTEXT)
 @click.version_option(__version__, "-V", "--version", message="charnn %(version)s")
 def charnn() -> None:
-    """Character-level language models, trained by hand-derived backpropagation through time.
+    """Character-level sequence models, trained by hand-derived backpropagation through time.
 
     \b
     charnn hello                              see every number of a tiny network

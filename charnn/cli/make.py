@@ -50,7 +50,7 @@ def complete_kinds(
 def command(
     kind: str, out: str | None, force: bool, quiet: bool, as_json: bool, **values: Any
 ) -> None:
-    """Make a data set for a sequence task: lines with a text, a tab and the answer.
+    """Make a data set for a sequence task: each line has a text, a tab and the answer.
 
     \b
     charnn make addition --examples 50000 > sums.tsv
@@ -60,9 +60,10 @@ def command(
     Kinds for --task transduce: addition (12+345 gives 357), copy, and reverse. For --task tag:
     memorise (each symbol is tagged with the one --lag steps before it, or with - if there is none).
     For --task classify: first-plus-last (letters stand for numbers; is the sum of the first and the
-    last above zero?) and brackets (balanced or not).
+    last above zero?) and brackets (are they balanced?).
 
-    With --json each line is an object; with --out as well, one object says what was written.
+    --json prints each line as an object; with --out, it prints one object that says what was
+    written.
     """
     from charnn.cli.console import say, show_json
     from charnn.text.synthetic import make_examples

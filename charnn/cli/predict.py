@@ -33,12 +33,16 @@ SPACES = str.maketrans("\t\r\n", "   ")  # so that a column stays one
 @click.argument("checkpoint", metavar="RUN", shell_complete=complete_files)
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete_files)
 @declared_flags(PredictionConfig, "Prediction", environment=False)
-@flag("--attention", is_flag=True, help="Show what each prediction's symbols looked at.")
+@flag(
+    "--attention",
+    is_flag=True,
+    help="Show which symbols of the input each symbol of a prediction looked at (transduce).",
+)
 @flag(
     "--attention-svg",
     metavar="FILE",
     shell_complete=complete_files,
-    help="Write that as a picture, of the first 20 lines.",
+    help="Draw the attention of the first 20 lines (transduce).",
 )
 @output_flags()
 def command(
@@ -58,18 +62,19 @@ def command(
     charnn predict runs/verbs-transduce words.txt --beam 5 --n-best 3 --attention
 
     Every line of the files, or of standard input, is one input, and is answered as soon as it is
-    read. An input is written as in training: with the same separators, and in the same columns
-    where there are several.
+    read. An input is written as in training, with the same separators and, if a line has several
+    columns, in the same column.
 
-    Standard output gets lines of columns with tabs between them: the input (and its features, if
-    the model reads any), the prediction, and its score. That is a probability of classes and of
-    tags; of sequences it is the log probability in nats, normalised by length with
-    --length-penalty. With --top or --n-best above 1 there are several lines for an input, from the
-    best, and a last column with their rank. --json prints an object for each input.
+    Each answer is a line of columns with tabs between them: the input (and its features, if the
+    model reads any), the prediction, and its score. The score of a class is its probability, that
+    of tags the probability of all the tags of the line together. The score of a sequence is its log
+    probability in nats, normalised by length with --length-penalty. With --top or --n-best above 1
+    an input has several answers, the best first, and a last column has their rank. --json prints an
+    object for each input.
 
-    A blank line is answered by a blank line (null in JSON). A line that cannot be read is answered
-    by its input with nothing behind it; an error on standard error says why, the other lines are
-    answered, and the exit code is 2.
+    A blank line is answered by a blank line (null in JSON). If a line cannot be read, its answer
+    has empty columns, and a message on standard error says why. The other lines are still answered,
+    and the exit code is 2.
     """
     from charnn.cli.attention_picture import PANELS, check_folder, write_picture
     from charnn.cli.console import say

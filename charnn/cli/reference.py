@@ -21,14 +21,16 @@ INTRODUCTION = """\
 This page is generated from the commands themselves by `make docs`. `charnn COMMAND --help` prints
 the same.
 
-Every option under *Model*, *Training* and *Data* can be set in four ways. Precedence: flag,
+Every option of `charnn train` that describes the task, the model, the training or the data can be
+set in four ways. Precedence: flag,
 environment variable, configuration file, default.
 
 - A flag: `--hidden-size 512`.
 - An environment variable: `CHARNN_HIDDEN_SIZE=512`.
 - A line of the YAML file that `--config` or `CHARNN_CONFIG` names: `hidden_size: 512`. The files in
   [configs/](../configs) contain only what differs from the defaults, each line with its reason.
-- The default, shown in brackets below.
+- The default, shown in brackets below. Where a task has a default of its own, it follows the name
+  of the task.
 
 `charnn config` prints the values that result, and where each of them comes from.
 
@@ -81,7 +83,8 @@ def section(command: click.Command, context: click.Context, shown: dict[str, str
         else:
             as_before.setdefault(where, []).append(heading)
     for where, headings in as_before.items():
-        lines += [f"{', '.join(headings)}: the options of `{where}`.", ""]
+        names = ", ".join(f"*{heading}*" for heading in headings)
+        lines += [f"Also those of `{where}` under {names}.", ""]
     return lines
 
 

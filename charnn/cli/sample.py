@@ -35,9 +35,10 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
     The output begins with the prime. Several samples (--num) are separated by lines of three
     hyphens (---).
 
-    A model of --task generate writes lines of a class, one sample a line. Without --label it writes
-    lines of each of its classes, each followed by a tab and its class, in the form that it learned
-    from. A line ends where the model ends it, or after --len characters.
+    A model of --task generate writes lines of a class; each sample is one line. With --label all
+    lines are of that class. Without it there are --num lines of each class, and each is followed by
+    a tab and its class, like a line of a file of examples. A line ends where the model ends it, or
+    after --len symbols.
     """
     from charnn.cli.console import say, show_json
     from charnn.training.archive import load_checkpoint

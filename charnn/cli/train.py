@@ -43,7 +43,7 @@ STOPPING = [
     section="Run",
     metavar="RUN",
     shell_complete=complete_folders,
-    help="Run folder.  [runs/<corpus>-<cell>]",
+    help="Run folder.  [runs/<corpus>-<cell>; other tasks than lm: runs/<data>-<task>]",
 )
 @flag("--force", section="Run", is_flag=True, help="Replace an existing run.")
 @flag(
@@ -58,7 +58,7 @@ STOPPING = [
     section="Run",
     metavar="CKPT",
     shell_complete=complete_files,
-    help="Start from a trained model; each character keeps its learned weights.",
+    help="Start from a trained model; each symbol that it knows keeps its learned weights.",
 )
 @config_flags
 @output_flags()
@@ -75,14 +75,14 @@ def command(
     as_json: bool,
     **_: Any,
 ) -> None:
-    """Train a model on one or more files (plain or .gz; - is standard input).
+    """Train a model on a text, or on files of examples (plain or .gz; - is standard input).
 
     \b
     charnn train shakespeare.txt --cell lstm
     charnn train shakespeare.txt --config configs/tinyshakespeare.yaml --out runs/bard
     charnn train --resume runs/bard --steps 20000
     charnn train sonnets.txt --init-from runs/bard
-    charnn train names/*.txt --task classify --bidirectional
+    charnn train names/*.txt --task classify
     charnn train words.tsv --val dev.tsv --task transduce --target-sep " "
 
     The first Ctrl-C finishes the update, saves the run and ends; --resume continues it later. A

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from charnn.config.tasks import TASKS
+from charnn.config.tasks import TASKS, in_words
 from charnn.errors import ConfigError
 from charnn.options import Section, option, options_of, shown
 from charnn.registry import ATTENTIONS, CELLS
@@ -29,21 +29,21 @@ class SamplingConfig(Section):
 
     length: int | None = option(
         500,
-        "Characters to sample, or of a line of a class at most (none: until interrupted).",
+        "Symbols to sample; in lines of a class, the most in a line (none: until interrupted).",
         minimum=0,
         flag="--len",
     )
     temperature: float = option(
         1.0,
-        "Below 1: safer text; above 1: wilder text; 0: always the likeliest character.",
+        "Below 1: safer text; above 1: wilder text; 0: always the likeliest symbol.",
         minimum=0,
     )
     top_k: int | None = option(
-        None, "Draw only from the k likeliest characters (none: from all).", minimum=1
+        None, "Draw only from the k likeliest symbols (none: from all).", minimum=1
     )
     top_p: float | None = option(
         None,
-        "Draw only from the likeliest characters that together have this probability (none: all).",
+        "Draw only from the likeliest symbols that together have this probability (none: all).",
         above=0,
         maximum=1,
     )
@@ -60,7 +60,7 @@ class SamplingConfig(Section):
     num: int = option(1, "Number of samples.", minimum=1, maximum=65_536)
     label: str | None = option(
         None,
-        "Class of the lines to draw (none: some of each class, with their class).",
+        "Class of the lines to draw (none: --num lines of each class).",
         tasks=("generate",),
         because="it knows no classes",
     )
@@ -78,30 +78,30 @@ class EvaluationConfig(Section):
         tasks=("lm",),
         because="its examples are lines",
     )
-    encoding: str = option("utf-8", "Encoding of the text files.")
+    encoding: str = option("utf-8", "Encoding of the files.")
     confusion: bool = option(
         False,
-        "Show how often each class or tag was taken for each other one.",
+        "Show how often each class or tag was taken for each of the others.",
         tasks=("classify", "tag"),
         because="it has no classes to confuse",
     )
     beam: int = option(
         1,
-        "Hypotheses kept at each step (1: the likeliest symbol each time, as in training).",
+        "Hypotheses kept at each step (1: greedy decoding, which evaluations during training use).",
         minimum=1,
         maximum=1_024,
         tasks=TRANSDUCE,
     )
     length_penalty: float = option(
         0.0,
-        "How much longer targets are preferred (Wu et al.; 0: by probability alone).",
+        "How strongly longer predictions are preferred (Wu et al.; 0: not at all).",
         minimum=0,
         maximum=10,
         tasks=TRANSDUCE,
     )
     max_length: int | None = option(
         None,
-        "Longest prediction, in symbols (none: twice its input and 20).",
+        "Longest prediction, in symbols (none: 20 more than twice the length of its input).",
         minimum=1,
         maximum=1_000_000,
         tasks=TRANSDUCE,
@@ -112,28 +112,36 @@ class EvaluationConfig(Section):
 class PredictionConfig(Section):
     """How predictions are made, and how many are shown."""
 
-    top: int = option(1, "Likeliest classes to show of each line.", minimum=1, tasks=("classify",))
+    top: int = option(
+        1,
+        "Number of classes to show for each line, the likeliest first.",
+        minimum=1,
+        tasks=("classify",),
+    )
     beam: int | None = option(
         None,
-        "Hypotheses kept at each step (none: as many as --n-best; 1: the likeliest symbol each "
-        "time).",
+        "Hypotheses kept at each step (none: as many as --n-best; 1: greedy decoding).",
         minimum=1,
         maximum=1_024,
         tasks=TRANSDUCE,
     )
     n_best: int = option(
-        1, "Best predictions to show of each line.", minimum=1, maximum=1_024, tasks=TRANSDUCE
+        1,
+        "Number of predictions to show for each line, the best first.",
+        minimum=1,
+        maximum=1_024,
+        tasks=TRANSDUCE,
     )
     length_penalty: float = option(
         0.0,
-        "How much longer predictions are preferred (Wu et al.; 0: by probability alone).",
+        "How strongly longer predictions are preferred (Wu et al.; 0: not at all).",
         minimum=0,
         maximum=10,
         tasks=TRANSDUCE,
     )
     max_length: int | None = option(
         None,
-        "Longest prediction, in symbols (none: twice its input and 20).",
+        "Longest prediction, in symbols (none: 20 more than twice the length of its input).",
         minimum=1,
         maximum=1_000_000,
         tasks=TRANSDUCE,
@@ -187,8 +195,8 @@ class WalkthroughConfig(Section):
             value = getattr(self, name)
             if not declared.serves(self.task) and value != declared.default:
                 raise ConfigError(
-                    f"{name} is {shown(value)}, but it is an option of the task "
-                    f"{' or '.join(declared.tasks or ())}, and this task is {self.task}; "
+                    f"{name} is {shown(value)}, but it is an option of "
+                    f"{in_words(declared.tasks)}, and this task is {self.task}; "
                     "leave it out."
                 )
 
@@ -197,7 +205,7 @@ class WalkthroughConfig(Section):
 class GradcheckConfig(Section):
     """What `charnn gradcheck` checks."""
 
-    task: str = option("lm", "Whose models are checked.", choices=(*TASKS, "all"))
+    task: str = option("lm", "Task whose models are checked.", choices=(*TASKS, "all"))
     cell: str | None = option(None, "Check one cell only (none: all).", choices=CELLS)
     layers: int | None = option(
         None, "Number of recurrent layers (none: one, then two).", minimum=1, maximum=8
@@ -223,32 +231,35 @@ class MakeConfig(Section):
     examples: int = option(1000, "Number of lines, all different.", minimum=1, maximum=10_000_000)
     seed: int = option(1, "Same seed, same lines.", minimum=0, maximum=2**63 - 1)
     digits: int | None = option(
-        None, "addition: most digits of each number (none: 3).", minimum=1, maximum=100
+        None, "addition: the most digits of a number (none: 3).", minimum=1, maximum=100
     )
     reverse: bool = option(
         False, "addition: write each sum backwards, so that it begins with the last digits."
     )
     min_length: int | None = option(
         None,
-        "All but addition: symbols in the shortest line (none: 1; memorise: the lag and 10; "
+        "All but addition: symbols in the shortest line (none: 1; memorise: --lag + 10; "
         "first-plus-last: 5; brackets: 2).",
         minimum=1,
         maximum=1000,
     )
     max_length: int | None = option(
         None,
-        "All but addition: symbols in the longest line (none: 10; memorise: the lag and 20; "
+        "All but addition: symbols in the longest line (none: 10; memorise: --lag + 20; "
         "first-plus-last: 5; brackets: 20).",
         minimum=1,
         maximum=1000,
     )
     symbols: str | None = option(
         None,
-        "All but addition: characters to choose from, for brackets in pairs, for first-plus-last "
-        "from the lowest number to the highest (none: a to j; a to i for -4 to 4; or ()[]{}).",
+        "All but addition: characters to choose from (none: abcdefghij; brackets: ()[]{}, in "
+        "pairs; first-plus-last: abcdefghi, from the lowest number, -4, to the highest, 4).",
     )
     lag: int | None = option(
-        None, "memorise: steps back to the symbol to repeat (none: 1).", minimum=1, maximum=900
+        None,
+        "memorise: how many steps back the symbol to repeat is (none: 1).",
+        minimum=1,
+        maximum=900,
     )
 
     def __post_init__(self) -> None:
@@ -270,7 +281,7 @@ def check_task(section: type[Section], names: Iterable[str], task: str) -> None:
         declared = options.get(name)
         if declared is not None and not declared.serves(task):
             raise ConfigError(
-                f"{name} is an option for models of the task {' or '.join(declared.tasks or ())}, "
+                f"{name} is an option for models of {in_words(declared.tasks)}, "
                 f"and this model's task is {task}"
                 f"{': ' + declared.because if declared.because else ''}; leave it out."
             )

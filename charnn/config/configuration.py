@@ -9,7 +9,7 @@ from typing import Any
 
 from charnn.config.model import ModelConfig
 from charnn.config.sections import DataConfig, TrainingConfig
-from charnn.config.tasks import RecordsConfig, TaskConfig
+from charnn.config.tasks import RecordsConfig, TaskConfig, in_words
 from charnn.errors import ConfigError
 from charnn.options import Option, Section, Value, options_of, shown, suggestion
 
@@ -30,8 +30,8 @@ class Config:
         for name, declared in self.options().items():
             if not declared.serves(task) and values[name] != declared.default:
                 raise ConfigError(
-                    f"{name} is {shown(values[name])}, but it is an option of the task "
-                    f"{' or '.join(declared.tasks or ())}, and this task is {task}"
+                    f"{name} is {shown(values[name])}, but it is an option of "
+                    f"{in_words(declared.tasks)}, and this task is {task}"
                     f"{': ' + declared.because if declared.because else ''}; leave it out."
                 )
         if self.records.val is not None and values["val_fraction"] != DataConfig.val_fraction:

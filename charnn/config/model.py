@@ -62,8 +62,8 @@ class ModelConfig(Section):
     )
     attention: str | None = option(
         None,
-        "Score of the states that a model looks back at: those of the encoder, or a language "
-        "model's own past ones (none: no attention).",
+        "How attention scores the states that it looks at: transduce: those of the encoder; lm: "
+        "the model's own past ones (none: no attention).",
         choices=ATTENTIONS,
         tasks=("lm", "transduce"),
         by_task={"transduce": "general"},
@@ -77,7 +77,7 @@ class ModelConfig(Section):
     )
     tie_weights: bool = option(
         False,
-        "Let the output use the input's embedding; --embedding-size must be --hidden-size.",
+        "Use the input's embedding for the output, too; --embedding-size must equal --hidden-size.",
         tasks=FED_BACK,
         because="its outputs are not among its inputs",
     )
@@ -86,8 +86,9 @@ class ModelConfig(Section):
     )
     recurrent_dropout_kind: str = option(
         "state",
-        "state: the state before a step, one mask a window (Gal and Ghahramani); update: what a "
-        "step adds to the state (Semeniuta et al.).",
+        "Where recurrent dropout acts. state: on the state before a step, with one mask for a "
+        "whole window or sequence (Gal and Ghahramani); update: on what a step adds to the state "
+        "(Semeniuta et al.).",
         choices=("state", "update"),
     )
     weight_drop: float = option(

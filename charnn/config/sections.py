@@ -18,12 +18,17 @@ class DataConfig(Section):
 
     val_fraction: float = option(
         0.1,
-        "Share of the text kept for validation: its end, or what precedes the test part.",
+        "Share of the data kept for validation: the end of a text, before any test part, or a "
+        "random choice of examples.",
         minimum=0,
         below=1,
     )
     test_fraction: float = option(
-        0.0, "Share of the text, at its end, kept for a final test.", minimum=0, below=1
+        0.0,
+        "Share of the data kept for a final test: the end of a text, or a random choice of "
+        "examples.",
+        minimum=0,
+        below=1,
     )
     tokens: str = option(
         "characters",
@@ -32,9 +37,9 @@ class DataConfig(Section):
         tasks=LM,
     )
     min_count: int = option(
-        1, "Characters that occur less often become the unknown symbol.", minimum=1
+        1, "Symbols that occur less often become the unknown symbol.", minimum=1
     )
-    encoding: str = option("utf-8", "Encoding of the text files.")
+    encoding: str = option("utf-8", "Encoding of the files.")
     vocab: str | None = option(
         None,
         "Vocabulary file written by `charnn vocab --out` (none: taken from the text).",
@@ -85,7 +90,7 @@ class TrainingConfig(Section):
     )
     batch_size: int = option(
         16,
-        "Streams of text read side by side.",
+        "Streams of a text that are read side by side, or examples in a batch.",
         minimum=1,
         maximum=65_536,
         by_task={"classify": 64, "generate": 64},

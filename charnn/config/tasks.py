@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from charnn.errors import ConfigError
@@ -12,6 +13,12 @@ RECORDS = ("classify", "tag", "transduce", "generate")  # tasks whose examples a
 WHOLE = ("classify", "tag", "transduce")  # tasks that see a whole sequence before they answer
 TASKS = (*LM, *RECORDS)
 FED_BACK = ("lm", "transduce", "generate")  # tasks that read their own output
+
+
+def in_words(tasks: Collection[str] | None) -> str:
+    """Return tasks as a sentence names them: `the tasks classify, tag and transduce`."""
+    *others, last = tasks or TASKS
+    return f"the tasks {', '.join(others)} and {last}" if others else f"the task {last}"
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class RecordsConfig(Section):
     format: str = option(
         "auto",
         "tsv: columns; fasttext: __label__x before the text; classes: a file for each class; "
-        "conll: a token and its tag on a line, a blank line after each sequence.",
+        "conll: a symbol and its tag on each line, a blank line after each sequence.",
         choices=("auto", "tsv", "fasttext", "classes", "conll"),
         tasks=RECORDS,
     )
@@ -45,7 +52,7 @@ class RecordsConfig(Section):
     )
     features_col: int | None = option(
         None,
-        "Column of features, whole symbols that are read with the source (tsv).",
+        "Column of the features that are read with the source (tsv; none: no features).",
         minimum=1,
         maximum=1_000,
         tasks=("transduce",),

@@ -18,7 +18,7 @@ from charnn.text.record_formats import counted, examples_in
 from charnn.text.record_layout import LABEL, Layout
 from charnn.text.record_lines import Lines
 from charnn.text.record_parts import notes_on, random_parts, unknown_in, unknown_notes
-from charnn.text.source import STANDARD_INPUT, ignore, is_stream, quoted
+from charnn.text.source import STANDARD_INPUT, ignore, is_stream, name_of, quoted
 from charnn.text.symbols import PairVocabulary, Symbols, split
 
 
@@ -56,8 +56,7 @@ def read_examples(
     train, val, test = parts.values()
     for read in (files, *others.values()):
         notes += [note for lines in read for note in lines.notes]
-    name = files[0].label
-    return Examples(name, list(names), vocabulary, train, val, test, unknown, notes)
+    return Examples(name_of(names), list(names), vocabulary, train, val, test, unknown, notes)
 
 
 def read_for_scoring_pairs(

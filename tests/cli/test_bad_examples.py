@@ -336,7 +336,7 @@ def test_resuming_after_the_validation_file_has_moved() -> None:
     more = ("train", "--resume", "run", "--steps", 5)
     assert "'b.tsv' cannot be read" in refusal(*more)
     assert "trained on (a.tsv, b.tsv); give that text." in refusal(*more, "--val", "d.tsv")
-    assert "test is c.tsv, but the run to resume has None" in refusal(*more, "--test", "c.tsv")
+    assert "test is c.tsv, but the run to resume has none" in refusal(*more, "--test", "c.tsv")
     succeed(*more, "--val", "c.tsv")
     assert "val: c.tsv" in Path("run/config.yaml").read_text(encoding="utf-8")
 

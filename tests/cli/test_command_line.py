@@ -14,6 +14,7 @@ from commands import in_words, output, refusal, run, squeezed, succeed
 
 from charnn.cli.main import COMMANDS, charnn
 from charnn.config import (
+    TASKS,
     Config,
     EvaluationConfig,
     GradcheckConfig,
@@ -215,10 +216,14 @@ def test_every_option_is_a_flag(name: str, option) -> None:
     assert parameter.opts == ["--" + each.replace("_", "-") for each in names]
     assert parameter.envvar == [f"CHARNN_{each.upper()}" for each in names]
     page = output(name, "--help")
-    defaults = ["none" if option.default is None else str(option.default)]
-    defaults += [f"{task}: {value}" for task, value in option.by_task.items()]
+    words = {"None": "none", "True": "yes", "False": "no"}
+    tasks: dict[str, list[str]] = {}
+    for task in option.tasks or TASKS:
+        value = str(option.by_task.get(task, option.default))
+        tasks.setdefault(words.get(value, value), []).append(task)
+    first, *others = tasks
+    defaults = [first, *(f"{', '.join(tasks[value])}: {value}" for value in others)]
     if option.type is bool:
-        defaults = ["no", *(f"{task}: yes" for task in option.by_task)]
         assert parameter.secondary_opts == [f"--no-{option.name.replace('_', '-')}"]
     assert squeezed(f"{option.help} [{'; '.join(defaults)}]") in squeezed(page)
     assert f" --{option.name.replace('_', '-')} " in page

@@ -123,7 +123,7 @@ def test_a_file_for_each_class(tmp_path: Path) -> None:
     examples = read_examples(names, config("classify"))
     found = [("a|b", "First"), ("c", "First"), ("b", "Second")]
     assert written(examples.train, examples) == found
-    assert (examples.name, examples.files) == ("First", names)
+    assert (examples.name, examples.files) == (tmp_path.name, names)
     assert read_examples(names, config("generate")).vocabulary.source.names == ("First", "Second")
 
 
