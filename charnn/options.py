@@ -182,9 +182,11 @@ def shown(value: object) -> str:
 
 
 def worded(value: Value) -> str:
-    """Return an option's value as it is written: `none`, and in quotes where it has spaces."""
+    """Return an option's value as it is written: `none`, `true`, in quotes if it has spaces."""
     if value is None:
         return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     return repr(value) if isinstance(value, str) and value.split() != [value] else str(value)
 
 

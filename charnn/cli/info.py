@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from charnn.cli.flags import SectionedCommand, complete_files, output_flags
+from charnn.options import worded
 
 if TYPE_CHECKING:
     from charnn.models.language_model import LanguageModel
@@ -112,7 +113,7 @@ def show_configuration(saved: Checkpoint) -> None:
     show_table(
         "configuration",
         ["option", "value"],
-        [[name, "none" if value is None else value] for name, value in values.items()],
+        [[name, worded(value)] for name, value in values.items()],
         ["option", "value"],
     )
     if not is_language_model(saved):

@@ -135,14 +135,16 @@ class PlainReporter(Reporter):
         model, training = trainer.config.model, trainer.config.training
         layers = f"{model.num_layers} layer{'s' if model.num_layers > 1 else ''}"
         inputs = (
-            "one-hot" if model.embedding_size is None else f"embedding of {model.embedding_size}"
+            "one-hot input"
+            if model.embedding_size is None
+            else f"embedding of {model.embedding_size}"
         )
         more = ", bidirectional" if model.bidirectional else ""
         if model.attention is not None:
             more += f", attention {model.attention}"
         epochs = trainer.source.epochs(trainer.total)
         facts = self.task.description(trainer.corpus) | {
-            "model": f"{trainer.model.cell}, {layers} of {model.hidden_size}, {inputs} input{more}",
+            "model": f"{trainer.model.cell}, {layers} of {model.hidden_size}, {inputs}{more}",
             "parameters": f"{count(trainer.model.parameters.shapes):,}",
             "training": f"{trainer.total:,} updates of {self.task.batch_in_words(trainer.config)} "
             f"({epochs:.1f} epochs)",

@@ -15,7 +15,7 @@ class Progress:
     smoothed_loss: float | None = None
     best_loss: float | None = None
     best_update: int = 0
-    best_accuracy: float | None = None  # where accuracy decides what is best
+    best_accuracy: float | None = None  # of the best evaluation, where the task has one
     stale: int = 0  # evaluations since the best one
     plateau: int = 0  # evaluations since the best one or the last reduction
     reductions: int = 0  # of the learning rate, by the plateau schedule
@@ -35,16 +35,20 @@ class Progress:
         self.smoothed_loss = before + weight * (loss - before)
 
     def count_evaluation(
-        self, train_loss: float, val_loss: float | None, accuracy: float | None = None
+        self,
+        train_loss: float,
+        val_loss: float | None,
+        accuracy: float | None = None,
+        by_accuracy: bool = False,
     ) -> bool:
         """Count an evaluation; return whether it is the best so far.
 
-        The loss decides, or an accuracy that is given: then the loss decides between equal ones.
+        The loss decides, or `by_accuracy` the accuracy: then the loss decides between equal ones.
         Where there is no validation part, the loss is the training loss.
         """
         loss = train_loss if val_loss is None else val_loss
         improved = self.best_loss is None or loss < self.best_loss
-        if accuracy is not None and self.best_accuracy is not None:
+        if by_accuracy and accuracy is not None and self.best_accuracy is not None:
             improved = accuracy > self.best_accuracy or (
                 accuracy == self.best_accuracy and improved
             )

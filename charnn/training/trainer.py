@@ -147,7 +147,7 @@ class Trainer:
         self._check_finite()
         accuracy = None if score is None else score.accuracy
         improved = progress.count_evaluation(
-            train_loss, val_loss, accuracy if training.select == "accuracy" else None
+            train_loss, val_loss, accuracy, by_accuracy=training.select == "accuracy"
         )
         if training.lr_schedule == "plateau":
             progress.reduce_after(training.lr_patience)
