@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import reprlib
 import types
 from collections.abc import Collection, Iterable, Mapping
@@ -182,12 +183,13 @@ def shown(value: object) -> str:
 
 
 def worded(value: Value) -> str:
-    """Return an option's value as it is written: `none`, `true`, in quotes if it has spaces."""
+    """Return an option's value as it is written: `none`, `true`, in quotes if it is no word."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if isinstance(value, str) and value.split() != [value] else str(value)
+    is_word = not isinstance(value, str) or re.fullmatch(r"[\w./-]+", value)
+    return str(value) if is_word else repr(value)
 
 
 def suggestion(word: str, words: Iterable[str]) -> str:

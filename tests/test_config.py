@@ -442,9 +442,22 @@ def test_an_option_of_another_task_is_refused(name: str, task: str) -> None:
     extra = {"embedding_size": 128, "hidden_size": 128} if name == "tie_weights" else {}
     message = refusal(task=task, **extra, **{name: value})
     why = f": {declared.because}" if declared.because else ""
+    tasks = {
+        ("lm",): "the task lm",
+        ("transduce",): "the task transduce",
+        ("lm", "transduce"): "the tasks lm and transduce",
+        ("lm", "generate"): "the tasks lm and generate",
+        ("lm", "transduce", "generate"): "the tasks lm, transduce and generate",
+        ("classify", "tag", "transduce"): "the tasks classify, tag and transduce",
+        ("tag", "transduce", "generate"): "the tasks tag, transduce and generate",
+        ("classify", "tag", "transduce", "generate"): (
+            "the tasks classify, tag, transduce and generate"
+        ),
+    }[tuple(declared.tasks or ())]
+    shown = "true" if value is True else repr(value)
     assert message == (
-        f"{name} is {value!r}, but it is an option of the task "
-        f"{' or '.join(declared.tasks or ())}, and this task is {task}{why}; leave it out."
+        f"{name} is {shown}, but it is an option of {tasks}, and this task is {task}{why}; "
+        "leave it out."
     )
     config = Config.from_values({"task": task, name: declared.default})
     assert config.values()[name] == declared.default
@@ -456,7 +469,7 @@ def test_an_option_of_another_task_is_refused(name: str, task: str) -> None:
 def test_reasons_are_given() -> None:
     """Where a network could not have an option at all, the sentence says why."""
     assert refusal(bidirectional=True) == (
-        "bidirectional is True, but it is an option of the task classify or tag or transduce, and "
+        "bidirectional is true, but it is an option of the tasks classify, tag and transduce, and "
         "this task is lm: a network that reads backwards sees the future that it should predict; "
         "leave it out."
     )

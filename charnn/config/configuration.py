@@ -11,7 +11,7 @@ from charnn.config.model import ModelConfig
 from charnn.config.sections import DataConfig, TrainingConfig
 from charnn.config.tasks import RecordsConfig, TaskConfig, in_words
 from charnn.errors import ConfigError
-from charnn.options import Option, Section, Value, options_of, shown, suggestion
+from charnn.options import Option, Section, Value, options_of, shown, suggestion, worded
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class Config:
         """Check that every option is one of the task's. Raises ConfigError."""
         values, task = self.values(), self.task.task
         for name, declared in self.options().items():
-            if not declared.serves(task) and values[name] != declared.default:
+            value = values[name]
+            if not declared.serves(task) and value != declared.default:
+                text = shown(value) if isinstance(value, str) else worded(value)
+                reason = f": {declared.because}" if declared.because else ""
                 raise ConfigError(
-                    f"{name} is {shown(values[name])}, but it is an option of "
-                    f"{in_words(declared.tasks)}, and this task is {task}"
-                    f"{': ' + declared.because if declared.because else ''}; leave it out."
+                    f"{name} is {text}, but it is an option of {in_words(declared.tasks)}, and "
+                    f"this task is {task}{reason}; leave it out."
                 )
         if self.records.val is not None and values["val_fraction"] != DataConfig.val_fraction:
             raise ConfigError(

@@ -13,7 +13,7 @@ from charnn.config import Config, check_names, current_names
 from charnn.engines.shards import Shards, default_shards
 from charnn.errors import ConfigError, RunError
 from charnn.models.model import Model
-from charnn.options import Value, shown, worded
+from charnn.options import Value, worded
 from charnn.tasks.registry import task_of
 from charnn.tasks.task import Dataset
 from charnn.text.corpus import Corpus
@@ -233,16 +233,11 @@ def with_structure_of(source: Checkpoint, config: Config, fixed: Collection[str]
     for name in STRUCTURE:
         if name in fixed and own[name] != theirs[name]:
             raise ConfigError(
-                f"{name} is {in_words(name, own)}, but the model to start from has "
-                f"{in_words(name, theirs)}; leave {name} out."
+                f"{name} is {worded(own[name])}, but the model to start from has "
+                f"{worded(theirs[name])}; leave {name} out."
             )
     names = [*STRUCTURE, *(name for name in WITH_FEATURES if name not in fixed)]
     return config.replace(**{name: theirs[name] for name in names})
-
-
-def in_words(name: str, values: Mapping[str, Value]) -> str:
-    """Return the value of an option as a message shows it: separators, which may be spaces."""
-    return shown(values[name]) if name.endswith("_sep") else str(values[name])
 
 
 def with_changes(config: Config, changes: Mapping[str, Value]) -> Config:

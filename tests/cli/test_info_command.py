@@ -98,7 +98,7 @@ def test_the_configuration(model: Path) -> None:
     """Every option of the task is listed with its value."""
     shown = output("info", model)
     for name, value in charnn.load(model).config.own_values().items():
-        text = "none" if value is None else value
+        text = {"None": "none", "True": "true", "False": "false"}.get(str(value), value)
         assert re.search(rf"^{name} +{re.escape(str(text))} *$", shown, re.MULTILINE)
 
 

@@ -116,7 +116,7 @@ def test_the_beginning_shows_what_will_be_done(trained) -> None:
 def test_the_beginning_echoes_every_option(name: str, trained) -> None:
     """The effective value of every option is shown before training."""
     value = charnn.load(trained.folder).config.values()[name]
-    shown = "none" if value is None else value
+    shown = {"None": "none", "True": "true", "False": "false"}.get(str(value), value)
     beginning = trained.result.stderr.partition("20/60")[0]
     assert f" {name}={shown} " in f"{in_words(beginning)} "
 

@@ -333,7 +333,8 @@ def test_a_network_that_was_asked_for_must_be_the_sources(
     with pytest.raises(ConfigError) as caught:
         new_run(names, small_config(**{name: value}), fixed={name}, write=False, init_from=source)
     assert str(caught.value) == (
-        f"{name} is {value}, but the model to start from has {theirs}; leave {name} out."
+        f"{name} is {value}, but the model to start from has "
+        f"{'none' if theirs is None else theirs}; leave {name} out."
     )
     agreeing = small_config(**{name: theirs})
     run = new_run(names, agreeing, fixed={name}, write=False, init_from=source)
@@ -467,7 +468,8 @@ def test_a_resumed_run_keeps_its_options(run_copy: Path, name: str, value: Any, 
     with pytest.raises(ConfigError) as caught:
         resume_run(run_copy, changes={"steps": 30, name: value})
     assert str(caught.value) == (
-        f"{name} is {value}, but the run to resume has {own}; leave it out, or start a new run "
+        f"{name} is {'none' if value is None else value}, but the run to resume has {own}; "
+        "leave it out, or start a new run "
         "(--init-from keeps the weights)."
     )
     assert {entry.name: entry.read_bytes() for entry in run_copy.iterdir()} == before
