@@ -115,15 +115,20 @@ def batches_of(task: str) -> list[Batch]:
 
 
 @pytest.mark.parametrize("embedding", [None, D], ids=["one-hot", "embedding"])
-@pytest.mark.parametrize(("layers", "bidirectional"), [(1, True), (2, True), (2, False)])
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize(("task", "score"), TASKS)
+@pytest.mark.parametrize(
+    ("task", "score", "layers", "bidirectional"),
+    [
+        (task, score, layers, bidirectional)
+        for task, score in TASKS
+        for layers, bidirectional in ((1, True), (2, True), (2, False))
+        if (task, layers, bidirectional) != ("generate", 2, True)  # which reads forwards only
+    ],
+)
 def test_losses_and_gradients(
     task: str, score: str | None, cell: str, layers: int, bidirectional: bool, embedding: int | None
 ) -> None:
     """In float64 the loss of every batch and the gradients by every weight are PyTorch's."""
-    if task == "generate" and bidirectional and layers == 2:
-        pytest.skip("a network that reads its own output reads forwards")
     options = {} if task == "generate" else {"bidirectional": bidirectional}
     config = config_of(task, score, cell, num_layers=layers, embedding_size=embedding, **options)
     model = random_model(config)
@@ -197,7 +202,7 @@ def test_beam_search_is_exhaustive_where_it_can_be(score: str | None, cell: str)
 def exhaustive(
     twin: TransducerTwin, source: np.ndarray, symbols: int, longest: int
 ) -> dict[tuple[int, ...], float]:
-    """Return the log probability of every target: its end, too, if it comes within `longest`."""
+    """Return the log probability of every target of `longest` symbols at most, and of its end."""
     chances = {}
     for length in range(longest + 1):
         targets = np.array(list(itertools.product(range(symbols), repeat=length)), np.int64)
@@ -214,6 +219,5 @@ def exhaustive(
             )
             log_y = torch.log_softmax(logits, -1).gather(2, predicted[..., None])
         for n in range(N):
-            said = log_y[:longest, n, 0]
-            chances[tuple(targets[:, n].tolist())] = float(said.sum())
+            chances[tuple(targets[:, n].tolist())] = float(log_y[:, n, 0].sum())
     return chances
