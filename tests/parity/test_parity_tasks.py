@@ -120,7 +120,7 @@ def batches_of(task: str) -> list[Batch]:
     ("task", "score", "layers", "bidirectional"),
     [
         (task, score, layers, bidirectional)
-        for task, score in TASKS
+        for task, score in (param.values for param in TASKS)
         for layers, bidirectional in ((1, True), (2, True), (2, False))
         if (task, layers, bidirectional) != ("generate", 2, True)  # which reads forwards only
     ],
