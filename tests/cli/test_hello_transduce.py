@@ -7,7 +7,6 @@ from functools import cache
 import pytest
 from commands import data, in_words, output, refusal
 
-from charnn.registry import CELLS
 
 TASK = ("--task", "transduce")
 
@@ -66,9 +65,9 @@ def test_quiet() -> None:
     assert lines <= {line.rstrip() for line in story().splitlines()}
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mingru"])
 def test_cells(cell: str) -> None:
-    """Every cell learns it."""
+    """Cells with other states or parameters learn it, too."""
     example = data("hello", *TASK, "--text", "abc", "--cell", cell)
     assert example["training"][-1]["says"] == "cba"
 

@@ -19,7 +19,7 @@ from charnn.text.vocabulary import Vocabulary
 from charnn.training import archive as archive_module
 from charnn.training.archive import DAMAGE, load_checkpoint
 
-MUTATIONS = 50
+MUTATIONS = 20
 
 
 def mutated(seeds: list[bytes], chance: random.Random) -> bytes:
