@@ -7,7 +7,6 @@ from functools import cache
 import pytest
 from commands import data, in_words, output, refusal
 
-
 TASK = ("--task", "transduce")
 
 
