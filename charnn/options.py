@@ -14,6 +14,7 @@ import types
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
 
 from charnn.errors import ConfigError
@@ -21,6 +22,7 @@ from charnn.errors import ConfigError
 Value: TypeAlias = str | int | float | bool | None
 
 LONGEST_SHOWN = 100  # characters of a value in a message
+DECLARED: dict[type[Section], Mapping[str, Option]] = {}  # the sections read so far
 WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -198,8 +200,15 @@ def suggestion(word: str, words: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def options_of(section: type[Section]) -> dict[str, Option]:
+def options_of(section: type[Section]) -> Mapping[str, Option]:
     """Return the options of a section by name, in the order of their declaration."""
+    if section not in DECLARED:
+        DECLARED[section] = MappingProxyType(declared_in(section))
+    return DECLARED[section]
+
+
+def declared_in(section: type[Section]) -> dict[str, Option]:
+    """Read the options of a section from its fields, which takes about a millisecond."""
     hints = get_type_hints(section)
     found = {}
     for entry in dataclasses.fields(section):
