@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -120,9 +121,9 @@ class ExamplesTask(Task):
             lines.append(f"{source} -> {found.best.text}{mark}")
         return "\n".join(lines)
 
+    @abstractmethod
     def score(self, model: Any, batch: Batch) -> Score:
         """Return a model's score on a batch."""
-        raise NotImplementedError
 
     def assess(
         self,
@@ -145,6 +146,7 @@ class ExamplesTask(Task):
         """Return how many examples are scored at once."""
         return SIDE_BY_SIDE
 
+    @abstractmethod
     def figures(
         self,
         model: Any,
@@ -153,7 +155,6 @@ class ExamplesTask(Task):
         options: EvaluationConfig,
     ) -> Assessment:
         """Return what a model scores on batches."""
-        raise NotImplementedError
 
     def assessment(
         self,
