@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from charnn.config.tasks import TASKS, in_words
 from charnn.errors import ConfigError
@@ -66,6 +67,28 @@ class SamplingConfig(Section):
     )
 
 
+def length_penalty_option() -> Any:
+    """Declare the length penalty of a beam search."""
+    return option(
+        0.0,
+        "How strongly longer predictions are preferred (Wu et al.; 0: not at all).",
+        minimum=0,
+        maximum=10,
+        tasks=TRANSDUCE,
+    )
+
+
+def max_length_option() -> Any:
+    """Declare the length at which a prediction is ended."""
+    return option(
+        None,
+        "Longest prediction, in symbols (none: 20 more than twice the length of its input).",
+        minimum=1,
+        maximum=1_000_000,
+        tasks=TRANSDUCE,
+    )
+
+
 @dataclass(frozen=True)
 class EvaluationConfig(Section):
     """How a text is scored."""
@@ -92,20 +115,8 @@ class EvaluationConfig(Section):
         maximum=1_024,
         tasks=TRANSDUCE,
     )
-    length_penalty: float = option(
-        0.0,
-        "How strongly longer predictions are preferred (Wu et al.; 0: not at all).",
-        minimum=0,
-        maximum=10,
-        tasks=TRANSDUCE,
-    )
-    max_length: int | None = option(
-        None,
-        "Longest prediction, in symbols (none: 20 more than twice the length of its input).",
-        minimum=1,
-        maximum=1_000_000,
-        tasks=TRANSDUCE,
-    )
+    length_penalty: float = length_penalty_option()
+    max_length: int | None = max_length_option()
 
 
 @dataclass(frozen=True)
@@ -132,20 +143,8 @@ class PredictionConfig(Section):
         maximum=1_024,
         tasks=TRANSDUCE,
     )
-    length_penalty: float = option(
-        0.0,
-        "How strongly longer predictions are preferred (Wu et al.; 0: not at all).",
-        minimum=0,
-        maximum=10,
-        tasks=TRANSDUCE,
-    )
-    max_length: int | None = option(
-        None,
-        "Longest prediction, in symbols (none: 20 more than twice the length of its input).",
-        minimum=1,
-        maximum=1_000_000,
-        tasks=TRANSDUCE,
-    )
+    length_penalty: float = length_penalty_option()
+    max_length: int | None = max_length_option()
     encoding: str = option("utf-8", "Encoding of the input.")
 
     def __post_init__(self) -> None:

@@ -41,6 +41,7 @@ class Buckets:
         self.ends = ends
         self.growth = growth
         self._epoch: tuple[int, Array, Array] | None = None
+        self._drawn_last: tuple[int, Array] | None = None  # asked for by `batch` and by `weight`
         if growth is not None:
             self._by_length = np.argsort(pairs.lengths, kind="stable")
             self._sorted_lengths = pairs.lengths[self._by_length]
@@ -91,7 +92,9 @@ class Buckets:
     def rows(self, update: int) -> Array:
         """Return the numbers of the examples in an update's batch, sorted by length."""
         if self.growth is not None and update < self.growth:
-            return self._drawn(update)
+            if self._drawn_last is None or self._drawn_last[0] != update:
+                self._drawn_last = update, self._drawn(update)
+            return self._drawn_last[1]
         epoch, number = divmod(update, self.count)
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = epoch, *self._order(epoch)

@@ -81,6 +81,7 @@ def test_a_refusal_keeps_the_file_even_with_force() -> None:
     """What cannot be made replaces nothing."""
     Path("mine.tsv").write_text("a\tb\n")
     refusal("make", "addition", "--digits", 1, "--examples", 101, "--out", "mine.tsv", "--force")
+    assert Path("mine.tsv").read_text() == "a\tb\n"
 
 
 def test_a_file_appears_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

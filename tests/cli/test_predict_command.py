@@ -233,7 +233,9 @@ def test_attention_as_a_picture() -> None:
 def test_an_empty_picture() -> None:
     """Without a line to draw it is a picture still."""
     output("predict", run_of("transduce"), "--attention-svg", "a.svg", stdin="")
-    ET.fromstring(Path("a.svg").read_text("utf-8"))  # noqa: S314
+    picture = ET.fromstring(Path("a.svg").read_text("utf-8"))  # noqa: S314
+    assert picture.tag == f"{SVG}svg"
+    assert not picture.findall(f".//{SVG}text")
 
 
 @pytest.mark.parametrize(
