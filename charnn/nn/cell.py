@@ -38,12 +38,14 @@ class Starts:
 class Peer:
     """A cell's counterpart in PyTorch: its class in `torch.nn`, and the order of its gates.
 
-    The weights of the `negated` gates have the opposite sign there.
+    The weights of the `negated` gates have the opposite sign there. A counterpart that is not the
+    `same` computes something similar, at the same cost.
     """
 
     layer: str
     gates: tuple[str, ...]
     negated: tuple[str, ...] = ()
+    same: bool = True
 
 
 class StepWeights(ABC):

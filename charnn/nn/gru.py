@@ -55,7 +55,7 @@ class GRU(Cell):
     candidate = "n"
     symbol_gain = 3.0  # the LSTM's value; not tuned for the GRU
     kernel: ClassVar[Kernel | None] = ResetBefore()
-    peer = Peer("GRU", gates=("r", "z", "n"), negated=("z",))
+    peer = Peer("GRU", gates=("r", "z", "n"), negated=("z",), same=False)  # it resets after
 
     @classmethod
     def forms(cls) -> dict[str, Cell]:
@@ -96,6 +96,7 @@ class GRUResetAfter(GRU):
         STATE,
     )
     kernel = ResetAfter()
+    peer = Peer("GRU", gates=("r", "z", "n"), negated=("z",))
 
     def parameters(
         self, inputs: Axis, hidden: int, starts: Starts | None = None
