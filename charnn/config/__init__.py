@@ -9,6 +9,7 @@ remaining sections each belong to one command, such as `SamplingConfig` to
 
 from charnn.config.commands import (
     MADE,
+    EngineConfig,
     EvaluationConfig,
     GradcheckConfig,
     MakeConfig,
@@ -30,6 +31,7 @@ __all__ = [
     "TASKS",
     "Config",
     "DataConfig",
+    "EngineConfig",
     "EvaluationConfig",
     "GradcheckConfig",
     "MakeConfig",
