@@ -24,12 +24,11 @@ class Team(Protocol):
         """How many there are."""
 
     @property
-    def launch(self) -> str | None:
-        """What tells this launch, with all its restarts, from any other; None: there are none."""
+    def launch(self) -> frozenset[str]:
+        """Names of this launch, with all its restarts; none where nothing restarts it.
 
-    @property
-    def restarted(self) -> bool:
-        """Whether this process has been started again after a failure."""
+        Two starts that have a name in common belong to one launch.
+        """
 
     def from_leader(self, content: bytes) -> bytes:
         """Return the leader's content."""
@@ -47,6 +46,9 @@ class Team(Protocol):
     def machine_by_machine(self, work: Callable[[], Result]) -> Result:
         """Do some work on one rank of each machine first, and then on its other ranks."""
 
+    def tells(self) -> bool:
+        """Return whether this process is the one to tell the user what has ended the run."""
+
     def close(self) -> None:
         """Leave the team."""
 
@@ -55,8 +57,7 @@ class Alone:
     """One process: nothing to agree on."""
 
     rank, size = 0, 1
-    launch: str | None = None
-    restarted = False
+    launch: frozenset[str] = frozenset()
 
     def from_leader(self, content: bytes) -> bytes:
         """Return the content."""
@@ -73,6 +74,10 @@ class Alone:
     def machine_by_machine(self, work: Callable[[], Result]) -> Result:
         """Do the work."""
         return work()
+
+    def tells(self) -> bool:
+        """Return True: there is nobody else."""
+        return True
 
     def close(self) -> None:
         """Do nothing."""
