@@ -63,7 +63,7 @@ class Ranks:
                 world_size=self.size,
                 timeout=timedelta(seconds=self.timeout),
             )
-        self.all_reduce(torch.zeros(1, device=self.device))
+        self.add_up(torch.zeros(1, device=self.device))
         self.gathered(b"")
 
     def _launch(self) -> frozenset[str]:
@@ -72,20 +72,24 @@ class Ranks:
         own = f"id {name}" if name not in NAMELESS else f"agent {agent()}"
         return frozenset(each.decode() for each in self.gathered(own.encode()))
 
-    def all_reduce(self, tensor: Tensor) -> None:
-        """Replace a tensor by the sum of all ranks' tensors."""
+    def add_up(self, tensor: Tensor) -> None:
+        """Replace a tensor by the sum of all ranks': see `Team.add_up`."""
         with self._contact():
             dist.all_reduce(tensor)
 
     def broadcast(self, tensor: Tensor) -> None:
-        """Replace a tensor by rank 0's."""
+        """Replace a tensor by rank 0's: see `Team.broadcast`."""
         with self._contact():
             dist.broadcast(tensor, 0)
 
-    def all_gather_columns(self, tensor: Tensor, counts: Sequence[int]) -> Tensor:
+    def columns_together(self, tensor: Tensor, total: int) -> Tensor:
+        """Return all ranks' columns (B_r, ...) as one tensor: see `Team.columns_together`."""
+        counts = [total * (r + 1) // self.size - total * r // self.size for r in range(self.size)]
+        return self._in_order(tensor, counts)
+
+    def _in_order(self, tensor: Tensor, counts: Sequence[int]) -> Tensor:
         """Return all ranks' (B_r, ...), `counts` of them, as one tensor (B, ...)."""
-        most = max(counts)
-        own = tensor.new_zeros((most, *tensor.shape[1:]))
+        own = tensor.new_zeros((max(counts), *tensor.shape[1:]))
         own[: len(tensor)] = tensor
         parts = [torch.empty_like(own) for _ in counts]
         with self._contact():
@@ -104,9 +108,9 @@ class Ranks:
         """Return what each rank gave: see `Team.gathered`."""
         sizes = torch.zeros(self.size, dtype=torch.int64)
         sizes[self.rank] = len(content)
-        self.all_reduce(sizes)
+        self.add_up(sizes)
         counts: list[int] = sizes.tolist()
-        whole = self.all_gather_columns(bytes_tensor(content, len(content)), counts)
+        whole = self._in_order(bytes_tensor(content, len(content)), counts)
         return [part.numpy().tobytes() for part in whole.split(counts)]
 
     def together(self, work: Callable[[], Result]) -> Result:
