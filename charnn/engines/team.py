@@ -24,6 +24,10 @@ class Team(Protocol):
         """How many there are."""
 
     @property
+    def lost(self) -> bool:
+        """Whether contact to another rank has been lost."""
+
+    @property
     def launch(self) -> frozenset[str]:
         """Names of this launch, with all its restarts; none where nothing restarts it.
 
@@ -55,8 +59,8 @@ class Team(Protocol):
     def columns_together(self, tensor: Any, total: int) -> Any:
         """Return the columns of all ranks one below the other: (B_rank, ...) -> (total, ...)."""
 
-    def tells(self) -> bool:
-        """Return whether this process is the one to tell the user what has ended the run."""
+    def tell(self, say: Callable[[], None]) -> None:
+        """Have one rank alone tell the user what has ended the run, and wait until it has."""
 
     def close(self) -> None:
         """Leave the team."""
@@ -65,7 +69,7 @@ class Team(Protocol):
 class Alone:
     """One process: nothing to agree on."""
 
-    rank, size = 0, 1
+    rank, size, lost = 0, 1, False
     launch: frozenset[str] = frozenset()
 
     def from_leader(self, content: bytes) -> bytes:
@@ -94,9 +98,9 @@ class Alone:
         """Return a tensor as it is."""
         return tensor
 
-    def tells(self) -> bool:
-        """Return True: there is nobody else."""
-        return True
+    def tell(self, say: Callable[[], None]) -> None:
+        """Tell it."""
+        say()
 
     def close(self) -> None:
         """Do nothing."""

@@ -51,10 +51,11 @@ class Trainer:
         engine: Engine,
         folder: RunFolder | None = None,
         resume_from: Checkpoint | None = None,
+        may_be_over: bool = False,
     ) -> None:
         """Prepare a run of `engine` on the batches of `source`, or the rest of a checkpoint's run.
 
-        Without `folder` nothing is written.
+        Without `folder` nothing is written. The rest `may_be_over` where nobody asked for more.
         """
         self.config = config
         self.task = task_of(config)
@@ -69,7 +70,7 @@ class Trainer:
         self.stop_requested = False
         self.interrupted = False
         if resume_from is not None:
-            self._restore(resume_from)
+            self._restore(resume_from, may_be_over)
         self.best = self.checkpoint().best_only()
         if resume_from is not None and folder is not None and folder.has(BEST):
             self.best = load_checkpoint(folder.path / BEST)
@@ -242,7 +243,7 @@ class Trainer:
                 self.folder.forget_after(self.progress.update)
         return event
 
-    def _restore(self, checkpoint: Checkpoint) -> None:
+    def _restore(self, checkpoint: Checkpoint, may_be_over: bool) -> None:
         """Take over a checkpoint's state. Raises RunError where it has none, or another corpus."""
         if not checkpoint.resumable:
             raise RunError(f"the checkpoint holds a model only; resume from its run's {LAST}.")
@@ -254,7 +255,7 @@ class Trainer:
                 f"({', '.join([*checkpoint.corpus.files, *apart])}); give that text."
             )
         self.progress = checkpoint.progress.copy()
-        if self.progress.update >= self.total:
+        if self.progress.update >= self.total and not may_be_over:
             raise RunError(
                 f"the run has made all its {self.total:,} updates; raise --steps or --epochs to "
                 "train it further."

@@ -29,6 +29,7 @@ Result = TypeVar("Result")
 Tensor = Any
 
 TIMEOUT = 60.0  # seconds without a sign from another rank, after which it counts as lost
+TELLING = 5.0  # seconds that rank 0 has to tell an error before the others end
 PAUSE = 0.05  # seconds between looks at the store
 NAMELESS = ("", "none")  # torchrun's id of a launch that was given none
 
@@ -41,7 +42,7 @@ class Ranks:
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.local_rank = int(os.environ["LOCAL_RANK"])
         self.timeout = float(os.environ.get("CHARNN_RANK_TIMEOUT", TIMEOUT))
-        self.lost = False
+        self.lost = self._blamed = False
         self._calls = 0
         end_with(os.getppid())
         with self._contact():
@@ -122,20 +123,36 @@ class Ranks:
             try:
                 result = work()
             except CharnnError as error:
-                if self.lost:
-                    raise
                 failure = error
+        if self.lost and failure is not None:
+            raise self._cause(keys) or failure
         said = [] if failure is None else [type(failure).__name__, str(failure)]
         with self._contact():
             self._store.set(keys[self.rank], json.dumps(said))
             self._wait(keys)
-            outcomes = [json.loads(self._store.get(key)) for key in keys]
-        for rank, outcome in enumerate(outcomes):
+            found = self._failure(keys)
+        if found is not None:
+            raise found from failure
+        return result
+
+    def _failure(self, keys: Sequence[str]) -> CharnnError | None:
+        """Return why the work of one of the ranks has failed, if it has."""
+        for rank, key in enumerate(keys):
+            outcome = json.loads(self._store.get(key)) if self._store.check([key]) else []
             if outcome:
                 kind, sentence = outcome
                 where = "" if rank == 0 else f"rank {rank} of {self.size}: "
-                raise getattr(errors, kind)(f"{where}{sentence}") from failure
-        return result
+                error: CharnnError = getattr(errors, kind)(f"{where}{sentence}")
+                return error
+        return None
+
+    def _cause(self, keys: Sequence[str]) -> CharnnError | None:
+        """Return the failure of another rank's work, for which contact to it was lost."""
+        with suppress(RuntimeError):
+            found = self._failure(keys)
+            self._blamed = found is not None
+            return found
+        return None
 
     def machine_by_machine(self, work: Callable[[], Result]) -> Result:
         """Do some work on each machine's first rank, then on the others."""
@@ -146,14 +163,18 @@ class Ranks:
         self.together(lambda: None)
         return self.together(work)
 
-    def tells(self) -> bool:
-        """Return whether this rank tells what ended the run: see `Team.tells`."""
-        if not self.lost:
-            return self.rank == 0
-        try:
-            return int(self._store.add("lost", 1)) == 1
-        except RuntimeError:  # the store is gone, too
-            return True
+    def tell(self, say: Callable[[], None]) -> None:
+        """Have rank 0 tell what ended the run, or the first to lose contact: see `Team.tell`."""
+        with suppress(RuntimeError):  # the store may be gone, too
+            if self.lost and not self._blamed:
+                if int(self._store.add("lost", 1)) > 1:
+                    return
+            elif self.rank:
+                self._store.wait(["told"], timedelta(seconds=TELLING))
+                return
+        say()
+        with suppress(RuntimeError):
+            self._store.set("told", "")
 
     def close(self) -> None:
         """Leave the group; one that has lost a rank is left as it is, for it could hang."""
