@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -43,6 +43,20 @@ class Failure(click.ClickException):
 
         super().__init__(visible(str(error)))
         self.__dict__["exit_code"] = error.exit_code
+
+
+class Hushed(Failure):
+    """A failure that another rank of the same machine reports."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say nothing."""
+
+
+def failure(error: CharnnError) -> Failure:
+    """Return an error as click is to report it in this process."""
+    from charnn.engines.choice import reports
+
+    return Failure(error) if reports() else Hushed(error)
 
 
 class FlagInSection(click.Option):

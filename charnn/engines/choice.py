@@ -41,12 +41,12 @@ def ranks() -> int:
     return int(os.environ["WORLD_SIZE"]) if under_torchrun() else 1
 
 
-def leads() -> bool:
-    """Return whether this process is the one that reports, as far as can be known without others.
+def reports() -> bool:
+    """Return whether this process reports what is wrong before it has met any other rank.
 
-    Of the ranks that torchrun has started that is the first.
+    Of the ranks that torchrun has started on a machine, that is the first.
     """
-    return not under_torchrun() or os.environ["RANK"] == "0"
+    return not under_torchrun() or os.environ["LOCAL_RANK"] == "0"
 
 
 def make_team(options: EngineConfig) -> Team:
