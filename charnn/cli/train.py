@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -24,7 +24,7 @@ from charnn.cli.flags import (
     output_flags,
 )
 from charnn.config import Config, EngineConfig
-from charnn.engines.team import Team
+from charnn.engines.team import ALONE, Team
 from charnn.errors import CharnnError, InputError, SaveError
 from charnn.options import Value, options_of
 
@@ -111,7 +111,8 @@ def command(
     elif not corpus:
         raise click.UsageError("Missing argument 'CORPUS...'; name at least one file.")
     team = make_team(compute)
-    with ending_as_one(ctx, team):
+    code = 0
+    with ending_as_one(team):
         if resume is not None:
             from charnn.training.setup import resume_run
 
@@ -119,7 +120,8 @@ def command(
         else:
             hushed = quiet or as_json or team.rank > 0
             run = begin(corpus, values, out, force, init_from, hushed, compute, team)
-        ctx.exit(train(run, team, quiet, as_json))
+        code = train(run, team, quiet, as_json)
+    ctx.exit(code)
 
 
 def train(run: Run, team: Team, quiet: bool, as_json: bool) -> int:
@@ -142,20 +144,28 @@ def train(run: Run, team: Team, quiet: bool, as_json: bool) -> int:
 
 
 @contextmanager
-def ending_as_one(ctx: click.Context, team: Team) -> Iterator[None]:
-    """Leave the team at the end; an error is told by one rank, and ends all of them."""
+def ending_as_one(team: Team) -> Iterator[None]:
+    """Leave the team at the end; an error is told by one rank, and ends all of them.
+
+    Ranks end here, without what libraries do at a process's end: that could wait for a rank that
+    is lost, and now and then it aborts, which torchrun would take for a failure of the run.
+    """
+    code = 0
     try:
         yield
     except CharnnError as error:
-        if team.size == 1:
+        if team is ALONE:
             raise
+        for each in STOPPING:  # torchrun stops the ranks that end later than others
+            signal.signal(each, signal.SIG_IGN)
         team.tell(Failure(error).show)
-        if team.lost:  # what libraries do at a process's end could wait for the others
-            sys.stderr.flush()
-            exit_at_once(error.exit_code)
-        ctx.exit(error.exit_code)
-    finally:
-        team.close()
+        code = error.exit_code
+    team.close()
+    if team is not ALONE:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        exit_at_once(code)
 
 
 def engine_options(ctx: click.Context) -> EngineConfig:

@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 Tensor = Any
 
 TIMEOUT = 60.0  # seconds without a sign from another rank, after which it counts as lost
-TELLING = 5.0  # seconds that rank 0 has to tell an error before the others end
+TELLING = 5.0  # seconds that ranks wait for each other when an error has been told
 PAUSE = 0.05  # seconds between looks at the store
 NAMELESS = ("", "none")  # torchrun's id of a launch that was given none
 
@@ -165,16 +165,21 @@ class Ranks:
 
     def tell(self, say: Callable[[], None]) -> None:
         """Have rank 0 tell what ended the run, or the first to lose contact: see `Team.tell`."""
-        with suppress(RuntimeError):  # the store may be gone, too
+        try:
             if self.lost and not self._blamed:
-                if int(self._store.add("lost", 1)) > 1:
-                    return
-            elif self.rank:
-                self._store.wait(["told"], timedelta(seconds=TELLING))
+                if int(self._store.add("lost", 1)) == 1:
+                    say()
                 return
-        say()
+            if self.rank == 0:
+                say()
+            self._store.set(f"told/{self.rank}", "")
+            self._store.wait(["told/0"], timedelta(seconds=TELLING))
+        except RuntimeError:
+            if self.rank or self.lost:  # rank 0 has not told it, or the store is gone, too
+                say()
         with suppress(RuntimeError):
-            self._store.set("told", "")
+            keys = [f"told/{rank}" for rank in range(self.size)]
+            self._store.wait(keys, timedelta(seconds=TELLING))
 
     def close(self) -> None:
         """Leave the group; one that has lost a rank is left as it is, for it could hang."""
