@@ -27,6 +27,7 @@ ROOMS = (
     "tasks",
     "engines",
     "training",
+    "formats",
     "api",
     "bench",
     "cli",
@@ -35,6 +36,7 @@ ROOMS = (
 # The package's face names everything, and nothing in the package imports it by name.
 FACES = {"charnn": "charnn", "charnn.__main__": "cli"}
 LIBRARIES = {"numpy", "click", "rich", "yaml", "threadpoolctl"}
+OPTIONAL = {("charnn.bench.torch_peer", "torch"), ("charnn.formats.onnx_nodes", "onnx")}
 HARMLESS_RANDOM = {"default_rng", "Generator"}
 
 
@@ -125,8 +127,8 @@ def faults(module: str, source: str) -> list[str]:
         elif top == "charnn":
             if ROOMS.index(room(name)) > ROOMS.index(room(module)):
                 found.append(f"{module} knows {name} from a room above it")
-        elif (module, top) == ("charnn.bench.torch_peer", "torch"):
-            continue  # the peer, where it is installed
+        elif (module, top) in OPTIONAL:
+            continue  # inside a function, where it is installed
         elif top not in LIBRARIES | sys.stdlib_module_names:
             found.append(f"{module} imports {name}, which is no dependency")
         elif (
