@@ -261,6 +261,7 @@ def test_the_libraries_have_one_place_each() -> None:
         ("charnn.api", "import charnn", "room above"),
         ("charnn.nn.lstm", "from .cell import Cell", "relatively"),
         ("charnn.nn.lstm", "import torch", "no dependency"),
+        ("charnn.formats.onnx_graph", "import onnx", "no dependency"),
         ("charnn.nn.lstm", "import click", "place of its own"),
         ("charnn.cli.train", "from rich.text import Text", "place of its own"),
         ("charnn.cli.train", "import yaml", "place of its own"),
