@@ -35,8 +35,11 @@ ROOMS = (
 )
 # The package's face names everything, and nothing in the package imports it by name.
 FACES = {"charnn": "charnn", "charnn.__main__": "cli"}
+OPTIONAL = {  # libraries that a user may lack, and what is entered only where they are installed
+    "torch": ("charnn.bench.torch_peer", "charnn.engines.torch"),
+    "onnx": ("charnn.formats.onnx_nodes",),
+}
 LIBRARIES = {"numpy", "click", "rich", "yaml", "threadpoolctl"}
-OPTIONAL = {("charnn.bench.torch_peer", "torch"), ("charnn.formats.onnx_nodes", "onnx")}
 HARMLESS_RANDOM = {"default_rng", "Generator"}
 
 
@@ -127,8 +130,8 @@ def faults(module: str, source: str) -> list[str]:
         elif top == "charnn":
             if ROOMS.index(room(name)) > ROOMS.index(room(module)):
                 found.append(f"{module} knows {name} from a room above it")
-        elif (module, top) in OPTIONAL:
-            continue  # inside a function, where it is installed
+        elif module.startswith(OPTIONAL.get(top, ())):
+            continue  # where it is installed
         elif top not in LIBRARIES | sys.stdlib_module_names:
             found.append(f"{module} imports {name}, which is no dependency")
         elif (

@@ -28,20 +28,37 @@ class Engine(Protocol):
         Where a moving average of the weights is kept, that is what is evaluated.
         """
 
+    def weights(self) -> dict[str, Array]:
+        """Return `parameters/...`, and `average` where one is kept; valid until the next update.
+
+        Every participant of the run has them, so that one of them can ask alone.
+        """
+
     def export(self) -> dict[str, Array]:
         """Return all that updates change, by the checkpoint's names; valid until the next update.
 
-        `parameters/...`, `optimizer/...`, `state/...`, and `average` where one is kept.
+        `parameters/...`, `optimizer/...`, `state/...`, and `average` where one is kept. All
+        participants must ask at the same time.
         """
 
     def load(self, arrays: Arrays) -> None:
         """Continue from what `export` returned once."""
 
     def not_finite(self) -> str | None:
-        """Return what of `export` has a value that is not finite, in words, or None."""
+        """Return what of `export` has a value that is not finite, in words, or None.
 
-    def any(self, flag: bool) -> bool:
-        """Return whether any participant of the run says so; all must ask at the same time."""
+        All participants must ask at the same time.
+        """
+
+    def any(self, wish: str, flag: bool) -> bool:
+        """Return whether any participant of the run has said so; `wish` names what is asked.
+
+        All must ask at the same time. Where there are several, the answer is what they said before
+        the last update, with which it travelled.
+        """
+
+    def provenance(self) -> dict[str, str]:
+        """Return what computes, for a checkpoint to remember."""
 
     def close(self) -> None:
         """End everything that the engine has started. A second call does nothing."""

@@ -166,6 +166,14 @@ class Shards:
         nats, *counts = (sum(each) for each in zip(*shares, strict=True))
         return Score(nats, *map(int, counts))
 
+    def weights(self) -> dict[str, Array]:
+        """Return views of the shared memory: see `Engine.weights`."""
+        return {
+            name: array
+            for name, array in self._exported.items()
+            if name.startswith("parameters/") or name == "average"
+        }
+
     def export(self) -> dict[str, Array]:
         """Return views of the shared memory: see `Engine.export`."""
         return dict(self._exported)
@@ -183,9 +191,13 @@ class Shards:
                 return f"{words.get(name.partition('/')[0], 'a weight')} is not finite"
         return None
 
-    def any(self, flag: bool) -> bool:
+    def any(self, wish: str, flag: bool) -> bool:
         """Return the flag: the run has no participant but this process."""
         return flag
+
+    def provenance(self) -> dict[str, str]:
+        """Return the name of the engine: see `Engine.provenance`."""
+        return {"engine": "shards"}
 
     def close(self) -> None:
         """End all workers."""

@@ -58,14 +58,7 @@ class Checkpoint:
     optimizer: Arrays | None = None
     states: Arrays | None = None  # by name: `layer1/h`, ...
     average: Array | None = None
-    provenance: dict[str, str] = field(
-        default_factory=lambda: {
-            "charnn": __version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-        }
-    )
+    provenance: dict[str, str] = field(default_factory=lambda: versions())
 
     @classmethod
     def of_arrays(
@@ -148,6 +141,16 @@ class Checkpoint:
                 arrays["average"] = self.average
             arrays |= {f"state/{name}": state for name, state in self.states.items()}
         return arrays
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a checkpoint is made with."""
+    return {
+        "charnn": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
 
 
 def empty_parameters(config: Config, vocabulary: Any) -> Parameters:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from charnn.config import Config, check_names, current_names
-from charnn.engines.shards import Shards, default_shards
+from charnn.config import Config, EngineConfig, check_names, current_names
+from charnn.engines.choice import make_engine
+from charnn.engines.shards import default_shards
+from charnn.engines.team import ALONE, Team
 from charnn.errors import ConfigError, RunError
 from charnn.models.model import Model
 from charnn.options import Value, worded
@@ -67,6 +69,8 @@ def prepared(
     *,
     model: Model | None = None,
     resume_from: Checkpoint | None = None,
+    compute: EngineConfig | None = None,
+    team: Team = ALONE,
 ) -> Trainer:
     """Return a trainer with its engine: from a model's weights, random ones, or a checkpoint."""
     task = task_of(config)
@@ -75,7 +79,7 @@ def prepared(
     if model is None:
         model = untrained(config, dataset)
     source = task.source(dataset.arrays, config)
-    engine = Shards(config, model, dataset)
+    engine = make_engine(config, model, dataset, compute, team)
     return Trainer(config, dataset, source, engine, folder, resume_from)
 
 

@@ -21,16 +21,18 @@ from typing import Any
 
 import numpy as np
 
+from charnn.arrays import Arrays
 from charnn.config import Config
 from charnn.engines.engine import Engine
 from charnn.errors import RunError
+from charnn.nn.parameters import Parameters
 from charnn.nn.schedules import learning_rate
 from charnn.registry import SCHEDULES
 from charnn.tasks.registry import task_of
 from charnn.tasks.task import Dataset, total_updates
 from charnn.text.batches import Source
 from charnn.training.archive import load_checkpoint
-from charnn.training.checkpoint import BEST, LAST, Checkpoint, CorpusRecord
+from charnn.training.checkpoint import BEST, LAST, Checkpoint, CorpusRecord, versions
 from charnn.training.events import Evaluation, Event, Finished, RolledBack, Started, Step
 from charnn.training.progress import Progress
 from charnn.training.rollback import FACTOR, GoodState
@@ -94,7 +96,7 @@ class Trainer:
         yield self._started()
         while self.progress.update < self.total and not self._out_of_patience():
             try:
-                if self.engine.any(self.stop_requested):
+                if self.engine.any("stop", self.stop_requested):
                     self._check_finite()
                     self.interrupted = True
                     self._good.keep(self.progress)
@@ -105,7 +107,7 @@ class Trainer:
                     yield self._evaluate()
                     self._good.keep(self.progress)
                     yield from self._save()
-                elif self.engine.any(self.saver.due):
+                elif self.engine.any("save", self.saver.due):
                     self._check_finite()
                     yield from self._save()
             except FloatingPointError as error:
@@ -168,20 +170,34 @@ class Trainer:
         )
 
     def checkpoint(self) -> Checkpoint:
-        """Return the run as it stands, sharing the engine's arrays except for the weights."""
-        corpus = self.corpus
-        return Checkpoint.of_arrays(
-            self.config,
-            corpus.vocabulary,
-            self.engine.export(),
-            self.progress,
-            CorpusRecord(corpus.name, corpus.files, corpus.fingerprint, corpus.parts),
-        )
+        """Return the run as it stands, sharing the engine's arrays except for the weights.
+
+        Where the run has several participants, all of them must ask at the same time.
+        """
+        return self._checkpoint_of(self.engine.export())
 
     @property
     def model(self) -> Any:
         """The model as it stands: what is evaluated and sampled. Its weights are copies."""
-        return self.checkpoint().best_only().model
+        arrays = self.engine.weights()
+        checkpoint = self._checkpoint_of(arrays, resumable=False)
+        if "average" not in arrays:
+            return checkpoint.model
+        flat = arrays["average"].copy()
+        return checkpoint.model_of(Parameters(checkpoint.parameters.shapes, flat=flat))
+
+    def _checkpoint_of(self, arrays: Arrays, resumable: bool = True) -> Checkpoint:
+        """Return the run as it stands, with the engine's arrays or some of them."""
+        corpus = self.corpus
+        return Checkpoint.of_arrays(
+            self.config,
+            corpus.vocabulary,
+            arrays,
+            self.progress,
+            CorpusRecord(corpus.name, corpus.files, corpus.fingerprint, corpus.parts),
+            resumable,
+            provenance=versions() | self.engine.provenance(),
+        )
 
     @property
     def unsaved(self) -> dict[str, str]:

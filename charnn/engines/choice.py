@@ -1,0 +1,60 @@
+"""Which engine computes a run."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from charnn.config import Config, EngineConfig
+from charnn.engines.engine import Engine
+from charnn.engines.shards import Shards
+from charnn.engines.team import ALONE, Team
+from charnn.engines.torch.library import load_torch
+from charnn.errors import ConfigError
+from charnn.models.model import Model
+from charnn.tasks.task import Dataset
+
+NVIDIA = (Path("/dev/nvidia0"), Path("/dev/dxg"), Path("C:/Windows/System32/nvcuda.dll"))
+
+
+def chosen(options: EngineConfig) -> str:
+    """Return the engine that options mean: `shards` or `torch`. Raises ConfigError."""
+    if ranks() > 1 and options.engine == "shards":
+        raise ConfigError(
+            f"engine is shards, which computes on one machine in one process, but torchrun has "
+            f"started {ranks()} of them; choose --engine torch, or start charnn without torchrun."
+        )
+    if options.engine != "auto":
+        return options.engine
+    asked = options.device is not None or options.precision != "fp32"
+    return "torch" if ranks() > 1 or asked or has_cuda() else "shards"
+
+
+def ranks() -> int:
+    """Return how many processes torchrun has started."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+
+
+def has_cuda() -> bool:
+    """Return whether PyTorch can compute on a GPU; it is not imported where there is none."""
+    if find_spec("torch") is None or not any(place.exists() for place in NVIDIA):
+        return False
+    return bool(load_torch().cuda.is_available())
+
+
+def make_engine(
+    config: Config,
+    model: Model,
+    dataset: Dataset,
+    options: EngineConfig | None = None,
+    team: Team = ALONE,
+) -> Engine:
+    """Return the engine that options mean, holding a model. Raises ConfigError."""
+    options = options or EngineConfig()
+    if chosen(options) == "shards":
+        return Shards(config, model, dataset)
+    load_torch()
+    from charnn.engines.torch.engine import TorchEngine
+
+    return TorchEngine(config, model, dataset, options, team)

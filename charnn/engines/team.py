@@ -1,0 +1,100 @@
+"""Who computes a run together: one process, or the ranks that `torchrun` has started.
+
+The ranks of a team run the same program in lock step. Rank 0 is the leader: it alone writes files
+and reports, and what it says counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Team(Protocol):
+    """The participants of a run. All of them must call the same methods in the same order."""
+
+    @property
+    def rank(self) -> int:
+        """This process's number, from 0."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    @property
+    def launch(self) -> str | None:
+        """What tells this launch, with all its restarts, from any other; None: there are none."""
+
+    @property
+    def restarted(self) -> bool:
+        """Whether this process has been started again after a failure."""
+
+    def from_leader(self, content: bytes) -> bytes:
+        """Return the leader's content."""
+
+    def gathered(self, content: bytes) -> list[bytes]:
+        """Return what each rank gave, in their order."""
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Do some work of this rank, however long it takes, and return its result.
+
+        Where it fails with a CharnnError for one of the ranks, it fails for all, with the sentence
+        of the first of them.
+        """
+
+    def machine_by_machine(self, work: Callable[[], Result]) -> Result:
+        """Do some work on one rank of each machine first, and then on its other ranks."""
+
+    def add_up(self, tensor: Any) -> None:
+        """Replace a tensor by the sum of all ranks'."""
+
+    def broadcast(self, tensor: Any) -> None:
+        """Replace a tensor by the leader's."""
+
+    def columns_together(self, tensor: Any, total: int) -> Any:
+        """Return the columns of all ranks one below the other: (B_rank, ...) -> (total, ...)."""
+
+    def close(self) -> None:
+        """Leave the team."""
+
+
+class Alone:
+    """One process: nothing to agree on."""
+
+    rank, size = 0, 1
+    launch: str | None = None
+    restarted = False
+
+    def from_leader(self, content: bytes) -> bytes:
+        """Return the content."""
+        return content
+
+    def gathered(self, content: bytes) -> list[bytes]:
+        """Return the content alone."""
+        return [content]
+
+    def together(self, work: Callable[[], Result]) -> Result:
+        """Do the work."""
+        return work()
+
+    def machine_by_machine(self, work: Callable[[], Result]) -> Result:
+        """Do the work."""
+        return work()
+
+    def add_up(self, tensor: Any) -> None:
+        """Leave a tensor as it is."""
+
+    def broadcast(self, tensor: Any) -> None:
+        """Leave a tensor as it is."""
+
+    def columns_together(self, tensor: Any, total: int) -> Any:
+        """Return a tensor as it is."""
+        return tensor
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+ALONE = Alone()

@@ -1,0 +1,65 @@
+"""PyTorch itself: whether it is there, on which device it computes, and how it multiplies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from charnn.config import EngineConfig
+from charnn.errors import ConfigError
+
+
+def load_torch() -> Any:
+    """Import PyTorch. Raises ConfigError where it is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise ConfigError(
+            "the engine is torch, but PyTorch is not installed; install the extra "
+            '`pip install "charnn[torch]"`, or choose --engine shards.'
+        ) from error
+    return torch
+
+
+def device_of(options: EngineConfig, local_rank: int = 0) -> Any:
+    """Return the device that options mean, of several GPUs that of a rank. Raises ConfigError."""
+    torch = load_torch()
+    cuda = torch.cuda.is_available()
+    kind = options.device or ("cuda" if cuda else "cpu")
+    if kind == "cuda" and not cuda:
+        raise ConfigError(
+            "device is cuda, but PyTorch finds no CUDA GPU here; check its driver and whether "
+            "PyTorch was installed with CUDA, or choose --device cpu."
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError(
+            "device is mps, but PyTorch finds no Apple GPU here; choose --device cpu."
+        )
+    if options.precision != "fp32" and kind != "cuda":
+        raise ConfigError(
+            f"precision is {options.precision}, which needs a CUDA GPU, and there is none here; "
+            "leave precision out."
+        )
+    if kind != "cuda":
+        return torch.device(kind)
+    count = torch.cuda.device_count()
+    if local_rank >= count:
+        raise ConfigError(
+            f"rank {local_rank} of this machine finds {count} GPUs, and each rank needs one of its "
+            f"own; start torchrun with --nproc-per-node {count}."
+        )
+    return torch.device("cuda", local_rank)
+
+
+def multiply_as(precision: str) -> None:
+    """Set how float32 is multiplied on a CUDA GPU: as it stands, or as TF32 where that is asked."""
+    torch = load_torch()
+    if not torch.cuda.is_available():
+        return
+    rounded = precision == "tf32"
+    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # from PyTorch 2.9 on
+        kind = "tf32" if rounded else "ieee"
+        torch.backends.cuda.matmul.fp32_precision = kind
+        torch.backends.cudnn.rnn.fp32_precision = kind
+    else:
+        torch.backends.cuda.matmul.allow_tf32 = rounded
+        torch.backends.cudnn.allow_tf32 = rounded
