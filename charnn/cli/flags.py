@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from charnn.config import Config, read_yaml
 from charnn.config.tasks import TASKS
-from charnn.errors import CharnnError
 from charnn.options import Option, Section, Value, options_of
 
 if TYPE_CHECKING:
@@ -33,30 +32,6 @@ SOURCES = {
 }
 FILE_OPTIONS = {"vocab", "val", "test"}  # declared options whose value is the name of a file
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class Failure(click.ClickException):
-    """A `CharnnError` as click reports it: its sentence on standard error, and its exit code."""
-
-    def __init__(self, error: CharnnError) -> None:
-        from charnn.cli.console import visible
-
-        super().__init__(visible(str(error)))
-        self.__dict__["exit_code"] = error.exit_code
-
-
-class Hushed(Failure):
-    """A failure that another rank of the same machine reports."""
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Say nothing."""
-
-
-def failure(error: CharnnError) -> Failure:
-    """Return an error as click is to report it in this process."""
-    from charnn.engines.choice import reports
-
-    return Failure(error) if reports() else Hushed(error)
 
 
 class FlagInSection(click.Option):

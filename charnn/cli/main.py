@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import CONTEXT, Failure, failure
+from charnn.cli.failures import Failure, failure
+from charnn.cli.flags import CONTEXT
 from charnn.errors import CharnnError, InputError
 from charnn.version import __version__
 

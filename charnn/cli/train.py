@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from charnn.cli.failures import Failure
 from charnn.cli.flags import (
-    Failure,
     SectionedCommand,
     complete_files,
     complete_folders,

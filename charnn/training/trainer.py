@@ -70,7 +70,9 @@ class Trainer:
         self.stop_requested = False
         self.interrupted = False
         if resume_from is not None:
-            self._restore(resume_from, may_be_over)
+            self._restore(resume_from)
+            if not may_be_over:
+                self._check_not_over()
         self.best = self.checkpoint().best_only()
         if resume_from is not None and folder is not None and folder.has(BEST):
             self.best = load_checkpoint(folder.path / BEST)
@@ -243,7 +245,7 @@ class Trainer:
                 self.folder.forget_after(self.progress.update)
         return event
 
-    def _restore(self, checkpoint: Checkpoint, may_be_over: bool) -> None:
+    def _restore(self, checkpoint: Checkpoint) -> None:
         """Take over a checkpoint's state. Raises RunError where it has none, or another corpus."""
         if not checkpoint.resumable:
             raise RunError(f"the checkpoint holds a model only; resume from its run's {LAST}.")
@@ -255,12 +257,15 @@ class Trainer:
                 f"({', '.join([*checkpoint.corpus.files, *apart])}); give that text."
             )
         self.progress = checkpoint.progress.copy()
-        if self.progress.update >= self.total and not may_be_over:
+        self.engine.load(checkpoint.named_arrays())
+
+    def _check_not_over(self) -> None:
+        """Raise RunError where the run has made all its updates."""
+        if self.progress.update >= self.total:
             raise RunError(
                 f"the run has made all its {self.total:,} updates; raise --steps or --epochs to "
                 "train it further."
             )
-        self.engine.load(checkpoint.named_arrays())
 
     def _started(self) -> Started:
         training = self.config.training
