@@ -165,7 +165,7 @@ def ending_as_one(team: Team) -> Iterator[None]:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):
                 stream.flush()
-        exit_at_once(code)
+        os._exit(code)
 
 
 def engine_options(ctx: click.Context) -> EngineConfig:

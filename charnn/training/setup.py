@@ -227,7 +227,11 @@ def rest_of_run(
             own.write_config(config)
         return trainer
 
-    return Run(team.together(prepare), [note] if note is not None else [])
+    notes = [note] if note is not None else []
+    if again:
+        update = checkpoint.progress.update
+        notes.append(f"torchrun has started the run again; it goes on from update {update:,}.")
+    return Run(team.together(prepare), notes)
 
 
 def dataset_of_run(

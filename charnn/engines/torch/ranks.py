@@ -23,7 +23,7 @@ from charnn import errors
 from charnn.config import EngineConfig
 from charnn.engines.torch.library import device_of
 from charnn.engines.torch.meeting import ARRIVAL, agent, end_with, meet
-from charnn.errors import CharnnError, WorkerError
+from charnn.errors import CharnnError, ConfigError, WorkerError
 
 Result = TypeVar("Result")
 Tensor = Any
@@ -41,7 +41,7 @@ class Ranks:
         """Meet the other ranks. Raises ConfigError, and WorkerError where one does not come."""
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.local_rank = int(os.environ["LOCAL_RANK"])
-        self.timeout = float(os.environ.get("CHARNN_RANK_TIMEOUT", TIMEOUT))
+        self.timeout = timeout_asked()
         self.lost = self._blamed = False
         self._calls = 0
         end_with(os.getppid())
@@ -50,9 +50,21 @@ class Ranks:
             self._agents, _, _ = next(rendezvous("env://", timeout=wait))
             prefix = meet(self._agents, self.rank, self.size)
             self._store: Any = dist.PrefixStore(prefix, self._agents)
-        self.device = self.together(lambda: device_of(options, self.local_rank))
+        self.device = self.together(lambda: self._device(options))
         self._join("cpu:gloo,cuda:nccl" if self.device.type == "cuda" else "gloo")
         self.launch = self._launch()
+
+    def _device(self, options: EngineConfig) -> Any:
+        """Return the device of this rank. Raises ConfigError."""
+        device = device_of(options, self.local_rank)
+        if device.type == "mps" and self.size > 1:
+            raise ConfigError(
+                f"device is mps, on which one process computes alone, but torchrun has started "
+                f"{self.size}; choose --device cpu, or start charnn without torchrun."
+            )
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # else all ranks would set memory aside on the first
+        return device
 
     def _join(self, backend: str) -> None:
         """Make the group, whose first collective shows that all can reach each other."""
@@ -236,6 +248,18 @@ class Ranks:
                 elif now - seen[rank][1] > self.timeout:
                     raise RuntimeError(f"rank {rank} shows no sign of life")
             time.sleep(PAUSE)
+
+
+def timeout_asked() -> float:
+    """Return the seconds after which a rank counts as lost. Raises ConfigError."""
+    asked = os.environ.get("CHARNN_RANK_TIMEOUT", f"{TIMEOUT}")
+    with suppress(ValueError):
+        seconds = float(asked)
+        if 0 < seconds < 1e6:
+            return seconds
+    raise ConfigError(
+        f"CHARNN_RANK_TIMEOUT is {asked!r}, which is no number of seconds; give one such as 60."
+    )
 
 
 def bytes_tensor(content: bytes, size: int) -> Tensor:
