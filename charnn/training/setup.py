@@ -116,7 +116,7 @@ def new_run(
         path = out or default_folder(files, config)
         folder = RunFolder(path)
         if goes_on(team, folder):
-            changes = {name: config.values()[name] for name in fixed}
+            changes = {name: value for name, value in config.values().items() if name in fixed}
             return resume_run(path, files, changes, compute=compute, team=team)
         check_free(team, folder, force)
     if isinstance(files, Corpus):

@@ -60,6 +60,21 @@ def test_killed_ranks(whole: Whole, tmp_path: Path) -> None:
     assert during or not FULL
 
 
+@pytest.mark.skipif(not FULL, reason="it takes as long as the timeouts")
+def test_a_frozen_rank(whole: Whole, tmp_path: Path) -> None:
+    """A rank that keeps its connections, but never answers, is lost after the timeout."""
+    run = tmp_path / "run"
+    command = ["train", text_of(run), *FLAGS, "--out", run]
+    more = {"CHARNN_RANK_TIMEOUT": "5", "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "3"}
+    with launched(2, *command, torchrun=RESTARTS, **more) as launch:
+        launch.wait_for_update(run, 40)
+        os.kill(launch.ranks()[0], signal.SIGSTOP)
+        assert launch.end() == 0, launch.output
+        (sentence,) = launch.sentences
+        assert "lost contact to the others" in sentence
+    assert same_bits(run, whole(2)[0])
+
+
 def test_force_erases_nothing_after_a_restart(tmp_path: Path) -> None:
     """An old run goes at first, as asked; what the new one has saved stays through two restarts."""
     run = tmp_path / "run"
