@@ -24,6 +24,7 @@ class Layout:
 
     def __init__(self, network: Network, shapes: Mapping[str, Shape]) -> None:
         """Read a network's `shares`; `shapes` are those of charnn's parameters, in their order."""
+        self.shapes = shapes
         shares: list[Share] = []
         weights: dict[str, Tensor] = {}
         for share, weight in network.shares():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -94,6 +94,15 @@ class ShardsRandomness:
         whole: Array = np.concatenate(drawn, axis=-1)[..., self._columns.own]
         return whole
 
+    def place(self) -> Any:
+        """Return how far the draws have come, for `return_to`."""
+        return [random.bit_generator.state for random in self._generators]
+
+    def return_to(self, place: Any) -> None:
+        """Draw once more what was drawn from a place on."""
+        for random, state in zip(self._generators, place, strict=True):
+            random.bit_generator.state = state
+
     def random(self, shape: Shape) -> Array:
         """Return `uniform`, as a generator of NumPy does."""
         return self.uniform(shape)
@@ -106,9 +115,19 @@ class DeviceRandomness(ShardsRandomness):
         self, seed: int, update: int, columns: Columns, device: torch.device, dtype: torch.dtype
     ) -> None:
         super().__init__(seed, update, columns, dtype)
-        (state,) = np.random.SeedSequence((seed, update)).generate_state(1, np.uint64)
         self._device, self._mask_dtype = device, dtype
+        (state,) = np.random.SeedSequence((seed, update)).generate_state(1, np.uint64)
         self._generator = torch.Generator(device).manual_seed(int(state >> np.uint64(1)))
+
+    def place(self) -> Any:
+        """See `ShardsRandomness.place`."""
+        return super().place(), self._generator.get_state()
+
+    def return_to(self, place: Any) -> None:
+        """See `ShardsRandomness.return_to`."""
+        by_shard, own = place
+        super().return_to(by_shard)
+        self._generator.set_state(own)
 
     def mask(self, shape: Shape, rate: float) -> Tensor:
         """See `Randomness.mask`."""
