@@ -74,12 +74,6 @@ class Batch:
         inside = np.arange(len(self.targets))[:, None] < lengths
         return inside if self.weights is None else inside * self.weights
 
-    def columns(self, columns: slice) -> Batch:
-        """Return some of the sequences, padded as they are here."""
-        arrays: dict[str, Array | None] = vars(self)
-        some = {name: a[..., columns] for name, a in arrays.items() if a is not None}
-        return Batch(**some)
-
 
 def full_lengths(steps: Array) -> Array:
     """Return the lengths of sequences that are not padded: (T, B) -> (B,), T each."""
