@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch_networks import (
     DROPOUT,
     FORMS,
+    SEED,
+    SMOOTHING,
+    UPDATE,
+    WEIGHT,
     B,
+    Result,
     batch_of,
     by_numpy,
     by_torch,
     difference,
     error_of,
     everything,
+    in_torch,
     model_of,
     options_of,
 )
 
 from charnn.engines.torch.cells import STEPS
 from charnn.engines.torch.networks import NETWORKS
-from charnn.engines.torch.randomness import Columns
+from charnn.engines.torch.randomness import Columns, ShardsRandomness
 from charnn.nn.cell import Cell
 from charnn.tasks.gradient_variants import BASES
 from charnn.tasks.registry import TASKS
@@ -147,3 +155,28 @@ def test_windows_that_follow_each_other(task: str) -> None:
         one, other = by_numpy(model, batch, ours, True), by_torch(model, batch, theirs, True)
         assert difference(one, other) < EXACT
         ours, theirs = one.states, other.states
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru-before", "gru-after", "layernorm-lstm"])
+@tasks
+def test_half_precision(task: str, name: str) -> None:
+    """Everything in between is in float16, the loss is not, and both are near NumPy's float32."""
+    ((cell, options),) = [(form, options) for form, short, options in FORMS if short == name]
+    model = model_of(task, {**options, **HARD[task], **everything(cell)}, np.float32)
+    batch, states = batch_of(task, model)
+    expected = by_numpy(model, batch, states, True)
+    network, layout = in_torch(model)
+    network.half()
+    before = [tuple(torch.from_numpy(state).half() for state in layer) for layer in states]
+    random = ShardsRandomness(SEED, UPDATE, Columns(B, slice(None)), torch.float32)
+    loss, after = network.loss(batch, before, random, WEIGHT, SMOOTHING)
+    loss.backward()
+    gradients = [weight.grad for weight in layout.weights]
+    assert {t.dtype for t in (*gradients, *itertools.chain(*after))} == {torch.float16}
+    assert loss.dtype == torch.float32
+    found = Result(
+        loss.item(),
+        layout.read([gradient.float() for gradient in gradients]),
+        [tuple(state.detach().numpy() for state in layer) for layer in after],
+    )
+    assert difference(expected, found) < 0.03
