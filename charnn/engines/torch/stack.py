@@ -75,7 +75,11 @@ class TorchStack(nn.Module):
         """
         x = self._read(ids)
         final: LayerStates = []
-        at = lengths.clamp(min=1) if ends and lengths is not None else None
+        at, empty = None, None
+        if ends and lengths is not None:
+            at = lengths.clamp(min=1)
+            if (at > lengths).any():
+                empty = (at > lengths).to(ids.device)[:, None]
         backwards = any(layer.layer.backwards for level in self.levels for layer in level)
         turned = turned_places(ids, lengths) if backwards else None
         for level in self.levels:
@@ -84,8 +88,7 @@ class TorchStack(nn.Module):
                 order = turned if layer.layer.backwards else None
                 before = states[len(final)]
                 h, after = layer(in_order(x, order), before, random, at)
-                if at is not None and lengths is not None:
-                    empty = (at > lengths).to(h.device)[:, None]
+                if empty is not None:
                     pairs = zip(before, after, strict=True)
                     after = tuple(torch.where(empty, old, new) for old, new in pairs)
                 outputs.append(in_order(h, order))
@@ -101,8 +104,10 @@ class TorchStack(nn.Module):
         if self.embedding is None and ids.dim() == 2 and isinstance(first[0], LoopLayer):
             return ids
         table = self.one_hot if self.embedding is None else self.embedding
-        rows = functional.embedding(ids, table)
-        return rows if ids.dim() == 2 else rows.sum(2)
+        if ids.dim() == 2:
+            return functional.embedding(ids, table)
+        labels = functional.embedding(ids[:1, :, 1], table)  # the same at every step
+        return functional.embedding(ids[..., 0], table) + labels
 
 
 def turned_places(ids: Tensor, lengths: Tensor | None) -> Tensor:
