@@ -27,6 +27,7 @@ ROOMS = (
     "tasks",
     "engines",
     "training",
+    "formats",
     "api",
     "bench",
     "cli",
