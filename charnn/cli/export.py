@@ -42,13 +42,12 @@ def command(checkpoint: str, out: str, force: bool, quiet: bool, as_json: bool) 
     notes = export_model(load_checkpoint(Path(checkpoint)), out, force)
     path = Path(out)
     files = sorted(path.iterdir()) if kind == FOLDER else [path]
+    if not quiet:
+        for note in notes:
+            say(f"note: {note}")
     if as_json:
         sizes = {str(file): file.stat().st_size for file in files}
         show_json({"out": out, "files": sizes, "notes": notes})
-        return
-    for note in notes:
-        say(f"note: {note}")
-    if quiet:
-        return
-    for file in files:
-        say(f"{file}: {file.stat().st_size:,} bytes")
+    elif not quiet:
+        for file in files:
+            say(f"{file}: {file.stat().st_size:,} bytes")

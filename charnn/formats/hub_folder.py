@@ -1,8 +1,8 @@
 """A folder as models have it on the Hugging Face hub: what charnn writes, all of it or nothing.
 
-model.safetensors   the weights, with all that charnn needs to read them back
-config.json         what the model is, for programs
-README.md           the model card, for people
+- model.safetensors: the weights, with all that charnn needs to read them back
+- config.json: what the model is, for programs
+- README.md: the model card, for people
 """
 
 from __future__ import annotations
