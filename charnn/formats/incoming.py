@@ -13,7 +13,7 @@ from charnn.arrays import Array, Arrays, Shape
 from charnn.errors import CharnnError
 from charnn.formats.errors import FormatError
 from charnn.formats.foreign_vocabulary import Ordered, ordered, read_vocabulary
-from charnn.formats.metadata import PYTORCH, check_digest, described, is_ours
+from charnn.formats.metadata import PYTORCH, described, is_ours
 from charnn.formats.naming import Naming, naming
 from charnn.formats.safetensors_file import Tensors, read_tensors
 from charnn.formats.state_dict import recognised
@@ -41,7 +41,9 @@ def import_model(path: Path, vocab: VocabularySource = None) -> Checkpoint:
     except FileNotFoundError as error:
         raise FormatError(f"'{path}' does not exist; check the path.") from error
     except OSError as error:
-        raise FormatError(f"'{path}' cannot be read ({error.strerror or error}).") from error
+        raise FormatError(
+            f"'{path}' cannot be read ({error.strerror or error}); check the path."
+        ) from error
     except MemoryError as error:
         raise FormatError(f"'{path}' does not fit into memory; use a larger machine.") from error
     except CharnnError as error:
@@ -104,7 +106,7 @@ def symbols_of(vocab: VocabularySource) -> Ordered:
 
 def own(tensors: Tensors, path: Path) -> Checkpoint:
     """Return the checkpoint that charnn exported, bit for bit. Raises FormatError."""
-    about = described(tensors.metadata)
+    about = described(tensors.metadata, tensors.arrays)
     task = task_of(about.config)
     sizes = task.sizes(about.vocabulary)
     layout = naming(task.model, about.config.model, sizes) if about.layout == PYTORCH else None
@@ -112,7 +114,6 @@ def own(tensors: Tensors, path: Path) -> Checkpoint:
         raise FormatError("its layout is pytorch, which a model of its configuration cannot have.")
     shapes = shapes_of(task.model.specs_of(about.config.model, sizes))
     check_shapes(tensors, layout.theirs if layout is not None else shapes)
-    check_digest(tensors.metadata, tensors.arrays)
     check_finite(tensors.arrays)
     parameters = tensors.arrays
     if layout is not None:

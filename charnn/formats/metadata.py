@@ -88,8 +88,11 @@ def is_ours(metadata: dict[str, str]) -> bool:
     return len(NAMES & metadata.keys()) > 1
 
 
-def described(metadata: dict[str, str]) -> Description:
-    """Return what charnn's metadata say, but for the digest. Raises FormatError."""
+def described(metadata: dict[str, str], arrays: Arrays) -> Description:
+    """Return what the metadata of charnn's own file say. Raises FormatError.
+
+    The digest comes first: what only a damage brings about is not shown as somebody's choice.
+    """
     if missing := sorted(NAMES - metadata.keys()):
         raise FormatError(f"its metadata lack {', '.join(missing)}; use another copy.")
     if metadata["charnn_format"] != FORMAT:
@@ -97,6 +100,7 @@ def described(metadata: dict[str, str]) -> Description:
             f"it has format {shown(metadata['charnn_format'])}, and charnn {__version__} reads "
             f"format {FORMAT}; use a newer charnn, or another copy."
         )
+    check_digest(metadata, arrays)
     if metadata["layout"] not in (PYTORCH, OWN):
         raise FormatError(f"its layout is {shown(metadata['layout'])}; use another copy.")
     try:

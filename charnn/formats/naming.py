@@ -70,7 +70,8 @@ class Naming:
             for share in self.shares:
                 if share.theirs == name:
                     stays[share.rows] = True
-            moved[name.replace("bias_hh", "bias_ih")] += np.where(stays, 0, arrays[name])
+            with np.errstate(over="ignore"):  # what becomes infinite is refused with the rest
+                moved[name.replace("bias_hh", "bias_ih")] += np.where(stays, 0, arrays[name])
             moved[name][~stays] = 0
         return moved
 
