@@ -69,8 +69,14 @@ def command(
     following = checkpoint.task.next_command(out, checkpoint.vocabulary)
     task, cell = checkpoint.task.title, str(checkpoint.model.cell)
     count = checkpoint.parameters.flat.size
+    relu = vocab is not None and checkpoint.config.model.cell == "rnn"
+    notes = ["the RNN is taken to be one of tanh, which its arrays do not say."] if relu else []
+    if not quiet:
+        for note in notes:
+            say(f"note: {note}")
     if as_json:
-        show_json({"out": out, "task": task, "cell": cell, "parameters": count})
+        content = {"out": out, "task": task, "cell": cell, "parameters": count, "notes": notes}
+        show_json(content)
     elif not quiet:
         say(f"{out}: {task}, {cell}, {count:,} parameters")
         say(f"next: charnn {following}")

@@ -86,8 +86,7 @@ def wrong_suffix(path: Path) -> str:
     """Return why a file's name does not say what can be imported."""
     if path.suffix.lower() == ".onnx":
         return (
-            "an ONNX file is for running a model and cannot be imported; import the safetensors "
-            "file of the same model."
+            "an ONNX file is for running a model only; give the safetensors file of the same model."
         )
     if path.suffix.lower() == ".npz":
         return "it has the name of a checkpoint, which needs no import; use it as it is."
@@ -113,7 +112,7 @@ def own(tensors: Tensors, path: Path) -> Checkpoint:
     if about.layout == PYTORCH and layout is None:
         raise FormatError("its layout is pytorch, which a model of its configuration cannot have.")
     shapes = shapes_of(task.model.specs_of(about.config.model, sizes))
-    check_shapes(tensors, layout.theirs if layout is not None else shapes)
+    check_shapes(tensors.arrays, layout.theirs if layout is not None else shapes)
     check_finite(tensors.arrays)
     parameters = tensors.arrays
     if layout is not None:
@@ -129,9 +128,8 @@ def own(tensors: Tensors, path: Path) -> Checkpoint:
     )
 
 
-def check_shapes(tensors: Tensors, expected: Mapping[str, Shape]) -> None:
+def check_shapes(arrays: Arrays, expected: Mapping[str, Shape]) -> None:
     """Raise FormatError where the arrays are not those of a configuration."""
-    arrays = tensors.arrays
     if different := sorted(arrays.keys() ^ expected.keys()):
         names = ", ".join(map(repr, different[:3]))
         raise FormatError(f"its arrays are not those of its configuration: {names}.")
@@ -141,11 +139,6 @@ def check_shapes(tensors: Tensors, expected: Mapping[str, Shape]) -> None:
                 f"its array {name!r} has the shape {arrays[name].shape}, and its configuration "
                 f"asks for {shape}."
             )
-    if tensors.kinds - {"F32"}:
-        raise FormatError(
-            "its arrays are not float32, as charnn writes them; save them without charnn's "
-            "metadata to import them as another program's."
-        )
 
 
 def restored(layout: Naming, arrays: Arrays) -> dict[str, Array]:

@@ -29,7 +29,6 @@ class Tensors:
 
     arrays: dict[str, Array]
     metadata: dict[str, str]
-    kinds: frozenset[str] = frozenset({"F32"})  # in which the numbers are in the file
 
 
 def content_of(arrays: Arrays, metadata: dict[str, str]) -> bytes:
@@ -60,8 +59,8 @@ def read_tensors(path: Path) -> Tensors:
             f"it is damaged or not a safetensors file ({reason}); use another copy."
         ) from error
     metadata = metadata_in(content)
-    arrays = {name: as_float32(name, entry) for name, entry in found}
-    return Tensors(arrays, metadata, frozenset(entry["dtype"] for _, entry in found))
+    entries = dict(found)  # in an order of the library's own
+    return Tensors({name: as_float32(name, entries[name]) for name in sorted(entries)}, metadata)
 
 
 def metadata_in(content: bytes) -> dict[str, str]:

@@ -20,6 +20,7 @@ import numpy as np
 from charnn.arrays import Array
 from charnn.formats.errors import FormatError, library
 from charnn.options import shown
+from charnn.training.archive import DAMAGE
 
 SAFE = (2, 10)
 HOLDERS = ("model", "state_dict", "model_state_dict")  # keys of a dictionary that holds more
@@ -40,16 +41,27 @@ def read_state_dict(path: Path) -> dict[str, Array]:
 
 
 def check_archive(path: Path) -> None:
-    """Raise FormatError for an archive that is declared larger than it is: never torch's own."""
+    """Raise FormatError for an archive that is damaged, or would be larger than its file.
+
+    PyTorch does not look at the checksums that it writes. (Its format before 1.6 has none.)
+    """
     if not zipfile.is_zipfile(path):
         return
-    with zipfile.ZipFile(path) as archive:
-        size = sum(info.file_size for info in archive.infolist())
-    if size > path.stat().st_size:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+            large = size > path.stat().st_size
+            damaged = None if large else archive.testzip()
+    except DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise FormatError(f"it is damaged ({reason}); use another copy.") from error
+    if large:
         raise FormatError(
             f"its content is declared to have {size:,} bytes, which is more than the file has; use "
             "another copy."
         )
+    if damaged is not None:
+        raise FormatError(f"its part {damaged!r} has another checksum; use another copy.")
 
 
 def loaded(torch: Any, path: Path) -> object:
