@@ -9,7 +9,6 @@ remaining sections each belong to one command, such as `SamplingConfig` to
 
 from charnn.config.commands import (
     MADE,
-    EngineConfig,
     EvaluationConfig,
     GradcheckConfig,
     MakeConfig,
@@ -19,6 +18,7 @@ from charnn.config.commands import (
     check_task,
 )
 from charnn.config.configuration import Config, check_names, current_names
+from charnn.config.engine import EngineConfig
 from charnn.config.files import LARGEST_YAML, from_yaml, read_yaml, to_yaml
 from charnn.config.model import ModelConfig
 from charnn.config.sections import DEFAULT_STEPS, DataConfig, TrainingConfig

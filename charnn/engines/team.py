@@ -7,7 +7,7 @@ and reports, and what it says counts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
 
@@ -47,6 +47,15 @@ class Team(Protocol):
     def machine_by_machine(self, work: Callable[[], Result]) -> Result:
         """Do some work on one rank of each machine first, and then on its other ranks."""
 
+    def add_up(self, tensor: Any) -> None:
+        """Replace a tensor by the sum of all ranks'."""
+
+    def broadcast(self, tensor: Any) -> None:
+        """Replace a tensor by the leader's."""
+
+    def columns_together(self, tensor: Any, total: int) -> Any:
+        """Return the columns of all ranks one below the other: (B_rank, ...) -> (total, ...)."""
+
     def close(self) -> None:
         """Leave the team."""
 
@@ -73,6 +82,16 @@ class Alone:
     def machine_by_machine(self, work: Callable[[], Result]) -> Result:
         """Do the work."""
         return work()
+
+    def add_up(self, tensor: Any) -> None:
+        """Leave a tensor as it is."""
+
+    def broadcast(self, tensor: Any) -> None:
+        """Leave a tensor as it is."""
+
+    def columns_together(self, tensor: Any, total: int) -> Any:
+        """Return a tensor as it is."""
+        return tensor
 
     def close(self) -> None:
         """Do nothing."""

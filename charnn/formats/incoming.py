@@ -36,8 +36,9 @@ def import_model(path: Path, vocab: VocabularySource = None) -> Checkpoint:
     `vocab` is needed for what charnn did not write: a file, or its content as
     `charnn.formats.foreign_vocabulary` describes it. Raises FormatError, VocabularyError.
     """
+    symbols = None if vocab is None else symbols_of(vocab)
     try:
-        return imported(path, vocab)
+        return imported(path, symbols)
     except FileNotFoundError as error:
         raise FormatError(f"'{path}' does not exist; check the path.") from error
     except OSError as error:
@@ -50,7 +51,7 @@ def import_model(path: Path, vocab: VocabularySource = None) -> Checkpoint:
         raise FormatError(f"'{path}' cannot be imported: {error}") from error
 
 
-def imported(path: Path, vocab: VocabularySource) -> Checkpoint:
+def imported(path: Path, symbols: Ordered | None) -> Checkpoint:
     """Read a model: see `import_model`, which names the file in what is raised."""
     if path.is_dir():
         path = file_in(path)
@@ -63,15 +64,15 @@ def imported(path: Path, vocab: VocabularySource) -> Checkpoint:
     else:
         raise FormatError(wrong_suffix(path))
     if is_ours(tensors.metadata):
-        if vocab is not None:
+        if symbols is not None:
             raise FormatError("it has its vocabulary inside; leave --vocab out.")
         return own(tensors, path)
-    if vocab is None:
+    if symbols is None:
         raise FormatError(
             "charnn did not write it, and it does not say which symbols its ids stand for; give "
             "the vocabulary with --vocab FILE."
         )
-    return foreign(tensors.arrays, symbols_of(vocab), path)
+    return foreign(tensors.arrays, symbols, path)
 
 
 def file_in(folder: Path) -> Path:
@@ -96,7 +97,7 @@ def wrong_suffix(path: Path) -> str:
     )
 
 
-def symbols_of(vocab: VocabularySource) -> Ordered:
+def symbols_of(vocab: str | PathLike[str] | Sequence[str] | Mapping[str, Any]) -> Ordered:
     """Return a vocabulary from a file or its content. Raises VocabularyError."""
     if isinstance(vocab, (str, PathLike)):
         return read_vocabulary(vocab)

@@ -7,7 +7,6 @@ and only by a version of PyTorch in which no way around that is known. (CVE-2025
 
 from __future__ import annotations
 
-import pickle  # for the name of an error: nothing is loaded with it
 import re
 import warnings
 import zipfile
@@ -24,7 +23,7 @@ from charnn.training.archive import DAMAGE
 
 SAFE = (2, 10)
 HOLDERS = ("model", "state_dict", "model_state_dict")  # keys of a dictionary that holds more
-CODE = re.compile(r"Unsupported|unsupported|not an allowed|Weights only|weights_only|GLOBAL")
+CODE = re.compile(r"[Uu]nsupported|[Ww]eights.only|GLOBAL")  # in PyTorch's words
 
 
 def read_state_dict(path: Path) -> dict[str, Array]:
@@ -73,7 +72,7 @@ def loaded(torch: Any, path: Path) -> object:
     except OSError:
         raise
     except Exception as error:  # whatever a crafted file brings about
-        if isinstance(error, pickle.UnpicklingError) and CODE.search(str(error)):
+        if CODE.search(str(error)):
             raise FormatError(
                 "it holds Python objects or code beside tensors, which charnn never loads; save "
                 "the weights alone: torch.save(model.state_dict(), 'model.pt')."

@@ -85,7 +85,7 @@ class Stack:
             for number in range(1, config.num_layers + 1)
         ]
         self.layers = [layer.name for level in self.levels for layer in level]
-        self._dropout = config.dropout
+        self.dropout = config.dropout
         self._starts = Starts(config.recurrent_init, config.forget_bias)
 
     def parameters(self) -> dict[str, ParameterSpec]:
@@ -154,10 +154,8 @@ class Stack:
                 final.append(after)
                 backward_layers.append(backward)
             x, backward_dropout = outputs[0] if len(outputs) == 1 else joined(outputs), None
-            if random is not None and self._dropout:
-                x, backward_dropout = dropout(
-                    x, self._dropout, random, buffers.child(level[0].name)
-                )
+            if random is not None and self.dropout:
+                x, backward_dropout = dropout(x, self.dropout, random, buffers.child(level[0].name))
             backwards.append((backward_layers, backward_dropout))
         return x, final, partial(self._backward, backwards)
 

@@ -42,6 +42,18 @@ class Batch:
     target_lengths: Array | None = None
     fed: Array | None = None
 
+    def columns(self, columns: slice) -> Batch:
+        """Return some of the batch's sequences, padded as they are here."""
+
+        def some(array: Array | None) -> Array | None:
+            return None if array is None else array[..., columns]
+
+        return Batch(
+            self.inputs[:, columns],
+            self.targets[:, columns],
+            *map(some, (self.lengths, self.weights, self.target_lengths, self.fed)),
+        )
+
     @property
     def ends(self) -> Array:
         """The inputs' lengths, (B,)."""

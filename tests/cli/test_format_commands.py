@@ -95,13 +95,15 @@ def test_a_note_on_the_layout(verse: Path) -> None:
         (("import", "there.safetensors", "-o", "folder.npz"), "is a folder"),
         (("import", "there.onnx", "-o", "m.npz"), "an ONNX file is for running a model only"),
         (("import", "good.safetensors", "-o", "no/m.npz"), "cannot be written"),
+        (("import", "good.safetensors", "--vocab", "w.json", "-o", "m.npz"), "file 'w.json'"),
         (("import", "good.safetensors", "--vocab", "v.json", "-o", "m.npz"), "leave --vocab out"),
     ],
 )
 def test_refusals(arguments: tuple[str, ...], words: str, trained: Trained) -> None:
     """One sentence, exit code 2, and nothing written."""
-    for name in ("there.safetensors", "there.npz", "there.onnx", "v.json"):
+    for name in ("there.safetensors", "there.npz", "there.onnx"):
         Path(name).write_bytes(b"something else")
+    Path("v.json").write_text('["a", "b"]', encoding="utf-8")
     Path("folder.npz").mkdir()
     succeed("export", trained.folder, "-o", "good.safetensors")
     named = [str(trained.folder) if word == "RUN" else word for word in arguments]

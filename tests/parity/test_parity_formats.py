@@ -187,17 +187,20 @@ def test_hostile_pickles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_whole_module_is_refused(tmp_path: Path) -> None:
-    """`torch.save(model)` pickles its class; the sentence says what to save instead."""
-    torch.save(torch.nn.LSTM(V, H), tmp_path / "m.pt")
-    with pytest.raises(InputError, match=r"torch.save\(model.state_dict\(\), 'model.pt'\)"):
-        charnn.import_model(tmp_path / "m.pt", list(SYMBOLS))
+    """`torch.save(model)` pickles its class, TorchScript is code; a sentence says what to save."""
+    torch.save(torch.nn.LSTM(V, H), tmp_path / "module.pt")
+    with pytest.warns(DeprecationWarning, match="torch.jit"):
+        torch.jit.script(torch.nn.Linear(V, H)).save(tmp_path / "script.pt")
+    for name in ("module.pt", "script.pt"):
+        with pytest.raises(InputError, match=r"torch.save\(model.state_dict\(\), 'model.pt'\)"):
+            charnn.import_model(tmp_path / name, list(SYMBOLS))
 
 
 def test_an_old_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One in which a way around `weights_only` is known."""
     torch.save(Theirs("lstm", 1, D).state_dict(), tmp_path / "m.pt")
     monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
-    with pytest.raises(InputError, match="torch>=2.10"):
+    with pytest.raises(InputError, match=r"torch>=2\.10"):
         charnn.import_model(tmp_path / "m.pt", list(SYMBOLS))
 
 

@@ -1,0 +1,109 @@
+"""The gradient of a batch's loss: all weights' in one vector, with what travels beside it.
+
+In half precision the network computes with float16 copies of the weights, and its loss is
+multiplied by a power of two, so that small gradients do not vanish in float16. Where the gradient
+overflows, the factor is lowered and the batch computed again: whoever asks sees one gradient in
+float32.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from charnn.engines.team import Team
+from charnn.engines.torch.layout import Layout
+from charnn.engines.torch.networks import Network
+from charnn.engines.torch.randomness import ShardsRandomness
+from charnn.engines.torch.stack import LayerStates
+from charnn.text.batches import Batch
+
+LOWERED = 2.0**-4  # a factor that has overflowed is multiplied by this
+LEAST_FACTOR = 2.0**-8
+
+
+class Gradient:
+    """The vector of all weights' gradients; the weights' `grad` are views of it."""
+
+    def __init__(self, network: Network, layout: Layout, precision: str, beside: int) -> None:
+        """Set memory aside; `beside` numbers travel with the gradient and the loss."""
+        self._layout = layout
+        self._half = precision == "fp16"
+        self._network, self._weights = network, layout.weights
+        if self._half:
+            self._network = copy.deepcopy(network).half()
+            self._weights = Layout(self._network, layout.shapes).weights
+        first = layout.weights[0]
+        self._vector = torch.zeros(layout.size + 1 + beside, dtype=first.dtype, device=first.device)
+        self._flat = self._vector[: layout.size]
+        self._empty = layout.empty
+        for weight, view in zip(layout.weights, layout.views(self._flat), strict=True):
+            weight.grad = view
+
+    def clear(self) -> None:
+        """Set the gradient to 0."""
+        self._flat.zero_()
+
+    def compute(
+        self,
+        batch: Batch,
+        states: LayerStates,
+        random: ShardsRandomness,
+        weight: float,
+        smoothing: float,
+    ) -> tuple[Tensor, LayerStates]:
+        """Compute the gradient of a batch's loss; return the loss and the states after it."""
+        if not self._half:
+            return self._with_factor(batch, states, random, weight, smoothing, 1.0)
+        with torch.no_grad():
+            torch._foreach_copy_(self._weights, self._layout.weights)
+        halves = [tuple(state.half() for state in layer) for layer in states]
+        factor = 2.0 ** round(math.log2(max(weight, 1.0)))
+        begun = random.place()
+        while True:
+            random.return_to(begun)
+            loss, after = self._with_factor(batch, halves, random, weight, smoothing, factor)
+            if factor <= LEAST_FACTOR or bool(torch.isfinite(self._flat).all()):
+                return loss, [tuple(s.to(self._flat.dtype) for s in layer) for layer in after]
+            factor *= LOWERED
+
+    def added_up(
+        self, loss: Tensor, wishes: Sequence[bool], team: Team
+    ) -> tuple[Tensor, float, list[bool]]:
+        """Add up the ranks' gradients, losses and wishes; return all three."""
+        if team.size == 1:
+            return self._flat, float(loss), list(wishes)
+        self._vector[self._layout.size] = loss
+        for place, wish in enumerate(wishes, self._layout.size + 1):
+            self._vector[place] = float(wish)
+        team.add_up(self._vector)
+        whole, *said = self._vector[self._layout.size :].tolist()
+        return self._flat, whole, [bool(wish) for wish in said]
+
+    def _with_factor(
+        self,
+        batch: Batch,
+        states: LayerStates,
+        random: ShardsRandomness,
+        weight: float,
+        smoothing: float,
+        factor: float,
+    ) -> tuple[Tensor, LayerStates]:
+        """Compute the gradient, by way of that of the loss times a factor."""
+        with torch.enable_grad():
+            loss, after = self._network.loss(batch, states, random, weight, smoothing)
+            scaled = loss if factor == 1 else loss * factor
+            gradients = torch.autograd.grad(scaled, self._weights)
+        flat = [gradient.reshape(-1) for gradient in gradients]
+        if self._half:
+            torch.cat([each.float() for each in flat], out=self._flat)
+            self._flat.mul_(1 / factor)
+        else:
+            torch.cat(flat, out=self._flat)
+        for part in self._empty:
+            self._flat[part].zero_()
+        return loss.detach(), [tuple(state.detach() for state in layer) for layer in after]

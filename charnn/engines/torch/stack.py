@@ -1,0 +1,114 @@
+"""A stack in PyTorch: symbols in, states over time out; see `charnn.models.stack`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from charnn.engines.torch.cells import States
+from charnn.engines.torch.layers import LoopLayer, make_layer
+from charnn.engines.torch.randomness import Randomness
+from charnn.models.correspondence import Share
+from charnn.models.stack import Stack
+
+LayerStates: TypeAlias = list[States]
+
+
+class TorchStack(nn.Module):
+    """The layers of a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__()
+        self.stack = stack
+        self.embedding: nn.Parameter | None = None
+        own = stack.input.parameters()
+        if "E" in own:
+            self.embedding = nn.Parameter(torch.zeros(own["E"].shape))
+        else:
+            self.register_buffer("one_hot", torch.eye(stack.input.axis.size), persistent=False)
+        width = stack.input.axis.size
+        self.levels = nn.ModuleList()
+        for level in stack.levels:
+            layers = [make_layer(layer, width, stack.hidden_size) for layer in level]
+            self.levels.append(nn.ModuleList(layers))
+            width = stack.output_size
+        self._dropout = stack.dropout
+
+    @property
+    def loops(self) -> bool:
+        """Whether a layer runs step by step."""
+        return any(isinstance(layer, LoopLayer) for level in self.levels for layer in level)
+
+    def shares(self, prefix: str = "") -> Iterator[tuple[Share, Tensor]]:
+        """Yield which of charnn's parameters, named `prefix...`, each weight is, and the weight."""
+        if self.embedding is not None:
+            yield Share(f"{prefix}E", f"{prefix}E"), self.embedding
+        for level in self.levels:
+            for layer in level:
+                path = f"{prefix}{layer.layer.name}/"
+                arrays = layer.arrays()
+                for share in layer.shares():
+                    yield share.under(path, path), arrays[share.theirs]
+
+    def forward(
+        self,
+        ids: Tensor,
+        states: LayerStates,
+        random: Randomness | None = None,
+        lengths: Tensor | None = None,
+        ends: bool = False,
+    ) -> tuple[Tensor, LayerStates]:
+        """Run a window: ids (T, B), or (T, B, 2) with labels, -> h (T, B, K), and the states after.
+
+        With `random`, dropout is on. `lengths` (B,) are those of padded sequences, on the CPU;
+        with `ends` the states after the window are those at the sequences' ends.
+        """
+        x = self._read(ids)
+        final: LayerStates = []
+        at = lengths.clamp(min=1) if ends and lengths is not None else None
+        for level in self.levels:
+            outputs = []
+            for layer in level:
+                turned = None
+                if layer.layer.backwards:
+                    turned = turned_steps(x, lengths)
+                before = states[len(final)]
+                h, after = layer(in_order(x, turned), before, random, at)
+                if at is not None and lengths is not None:
+                    empty = (at > lengths).to(h.device)[:, None]
+                    pairs = zip(before, after, strict=True)
+                    after = tuple(torch.where(empty, old, new) for old, new in pairs)
+                outputs.append(in_order(h, turned))
+                final.append(after)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+            if random is not None and self._dropout:
+                x = x * random.mask(tuple(x.shape), self._dropout).to(x)
+        return x, final
+
+    def _read(self, ids: Tensor) -> Tensor:
+        """Return what the first layers read: (T, B, D), or ids where a layer looks rows up."""
+        first = self.levels[0]
+        if self.embedding is None and ids.dim() == 2 and isinstance(first[0], LoopLayer):
+            return ids
+        table = self.one_hot if self.embedding is None else self.embedding
+        rows = functional.embedding(ids, table)
+        return rows if ids.dim() == 2 else rows.sum(2)
+
+
+def turned_steps(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """Return which step stands at t when sequences are read from their ends: (T, B)."""
+    T, B = x.shape[:2]
+    t = torch.arange(T, device=x.device)[:, None]
+    ends = torch.full((B,), T, device=x.device) if lengths is None else lengths.to(x.device)
+    return torch.where(t < ends, ends - 1 - t, t)
+
+
+def in_order(x: Tensor, turned: Tensor | None) -> Tensor:
+    """Return steps in another order: x (T, B, ...); None leaves them as they are."""
+    if turned is None:
+        return x
+    return x[turned, torch.arange(x.shape[1], device=x.device)]
