@@ -35,7 +35,8 @@ from charnn.version import __version__
 FORMAT = "1"
 PYTORCH, OWN = "pytorch", "charnn"  # layouts
 PARTS = ("config", "vocabulary", "progress", "corpus", "provenance")
-NAMES = {"charnn", "charnn_format", "layout", "digest", *PARTS}
+MARKS = {"charnn", "charnn_format", "layout", "digest"}
+NAMES = MARKS | set(PARTS)
 FILE_OPTIONS = ("vocab", "val", "test")  # whose values name files
 
 
@@ -85,7 +86,7 @@ def last_part(file: str) -> str:
 
 def is_ours(metadata: dict[str, str]) -> bool:
     """Return whether metadata are charnn's; one damaged name does not hide them."""
-    return len(NAMES & metadata.keys()) > 1
+    return len(MARKS & metadata.keys()) > 1
 
 
 def described(metadata: dict[str, str], arrays: Arrays) -> Description:

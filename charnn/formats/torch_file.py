@@ -44,9 +44,9 @@ def check_archive(path: Path) -> None:
 
     PyTorch does not look at the checksums that it writes. (Its format before 1.6 has none.)
     """
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist())
             large = size > path.stat().st_size

@@ -19,8 +19,15 @@ from charnn.formats.outgoing import export_model
 from charnn.models.model import Sizes
 from charnn.registry import CELLS
 from charnn.tasks.registry import TASKS
+from charnn.text.vocabulary import Vocabulary
 from charnn.training.archive import load_checkpoint
-from charnn.training.checkpoint import Checkpoint, save_checkpoint
+from charnn.training.checkpoint import (
+    Checkpoint,
+    CorpusRecord,
+    empty_parameters,
+    save_checkpoint,
+)
+from charnn.training.progress import Progress
 
 TASK_OPTIONS: list[dict[str, Any]] = [
     {"task": "classify"},
@@ -119,6 +126,27 @@ def test_names_and_shapes(tmp_path: Path) -> None:
     assert metadata["layout"] == "pytorch"
     assert metadata["charnn"] == charnn.__version__
     assert json.loads(metadata["vocabulary"]) == ours.vocabulary.to_json()
+
+
+@pytest.mark.parametrize(
+    "vocabulary",
+    [Vocabulary.of_bytes(), Vocabulary("ab\ud800\U0001f600", unknown=True), Vocabulary("`")],
+    ids=["bytes", "unknown", "one"],
+)
+def test_odd_vocabularies(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    """Bytes, an unknown symbol, what is no proper character, and a single symbol."""
+    config = checkpoint_of(tokens=vocabulary.tokens).config
+    parameters = empty_parameters(config, vocabulary)
+    parameters.flat[:] = np.arange(parameters.flat.size)
+    record = CorpusRecord("`\n---\n<b>\udc80", [], "f" * 64, {"train": 9})
+    ours = Checkpoint(config, vocabulary, parameters, Progress(), record)
+    export_model(ours, tmp_path / "model")
+    back = import_model(tmp_path / "model")
+    assert back.vocabulary == vocabulary
+    assert back.corpus == record
+    assert back.parameters.flat.tobytes() == parameters.flat.tobytes()
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "- data: `??---?<b>?` (train 9)" in card.splitlines()
 
 
 def test_tied_weights_stand_twice(tmp_path: Path) -> None:

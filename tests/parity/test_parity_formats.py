@@ -242,6 +242,9 @@ def test_damaged_files(tmp_path: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(InputError):
             charnn.import_model(path, list(SYMBOLS))
+    path.write_bytes(whole[:-38] + b"\1" + whole[-37:])  # as if it were one of several disks
+    with pytest.raises(InputError, match="it is damaged"):
+        charnn.import_model(path, list(SYMBOLS))
     refused = 0
     for place in random.integers(0, len(whole) * 8, 300).tolist():
         content = bytearray(whole)
