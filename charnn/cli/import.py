@@ -50,22 +50,12 @@ def command(
     from charnn.formats.incoming import import_model
     from charnn.training.checkpoint import save_checkpoint
 
-    path = Path(out)
-    if path.suffix.lower() != ".npz":
-        raise InputError(f"--out '{out}' is no name of a checkpoint; choose one ending with .npz.")
-    if path.is_dir():
-        raise InputError(f"'{out}' is a folder; name a file with --out.")
-    if path.exists() and not force:
-        raise InputError(
-            f"'{out}' exists; replace it with --force, or choose another name with --out."
-        )
+    check_target(out, force)
     checkpoint = import_model(Path(model), vocab)
     try:
-        save_checkpoint(path, checkpoint)
+        save_checkpoint(Path(out), checkpoint)
     except OSError as error:
-        raise InputError(
-            f"'{out}' cannot be written ({error.strerror}); choose another place."
-        ) from error
+        raise unwritable(out, error) from error
     following = checkpoint.task.next_command(out, checkpoint.vocabulary)
     task, cell = checkpoint.task.title, str(checkpoint.model.cell)
     count = checkpoint.parameters.flat.size
@@ -80,3 +70,26 @@ def command(
     elif not quiet:
         say(f"{out}: {task}, {cell}, {count:,} parameters")
         say(f"next: charnn {following}")
+
+
+def check_target(out: str, force: bool) -> None:
+    """Raise InputError where a checkpoint of this name must not, or cannot, be written."""
+    path = Path(out)
+    if path.suffix.lower() != ".npz":
+        raise InputError(f"--out '{out}' is no name of a checkpoint; choose one ending with .npz.")
+    try:
+        if path.is_dir():
+            raise InputError(f"'{out}' is a folder; name a file with --out.")
+        if path.exists() and not force:
+            raise InputError(
+                f"'{out}' exists; replace it with --force, or choose another name with --out."
+            )
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"folder '{path.parent}' does not exist; make it first.")
+    except OSError as error:
+        raise unwritable(out, error) from error
+
+
+def unwritable(out: str, error: OSError) -> InputError:
+    """Return that a file cannot be written, and why."""
+    return InputError(f"'{out}' cannot be written ({error.strerror}); choose another place.")

@@ -48,16 +48,21 @@ def export_model(
             with replacing(path) as file:
                 file.write(content)
     except OSError as error:
-        raise FormatError(
-            f"'{path}' cannot be written ({error.strerror or error}); choose another place."
-        ) from error
+        raise unwritable(path, error) from error
     return notes
+
+
+def unwritable(path: Path, error: OSError) -> FormatError:
+    """Return that a file or folder cannot be written, and why."""
+    reason = error.strerror or error
+    return FormatError(f"'{path}' cannot be written ({reason}); choose another place.")
 
 
 def check_target(name: str | PathLike[str], force: bool) -> str:
     """Return what a name asks for. Raises FormatError where it cannot be written."""
-    kind, path = kind_of(os.fspath(name)), Path(name)
+    path = Path(name)
     try:
+        kind = kind_of(os.fspath(name))
         if kind == FOLDER:
             check_folder(path, force)
         elif path.exists() and not force:
@@ -66,8 +71,8 @@ def check_target(name: str | PathLike[str], force: bool) -> str:
             )
         if not path.absolute().parent.is_dir():
             raise FormatError(f"folder '{path.parent}' does not exist; make it first.")
-    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
-        raise FormatError(f"'{path}' cannot be written ({error}); choose another name.") from error
+    except OSError as error:
+        raise unwritable(path, error) from error
     return kind
 
 
