@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.numpy
 from commands import arrays, data, output, refusal, succeed
-from conftest import Trained
 
 from charnn.training.archive import load_checkpoint
 
 
-def test_there_and_back(trained: Trained) -> None:
+def test_there_and_back(trained: Any) -> None:
     """The imported checkpoint is sampled, scored and shown, with the same weights."""
     assert "m.safetensors: " in succeed("export", trained.folder, "-o", "m.safetensors").stderr
     said = succeed("import", "m.safetensors", "-o", "m.npz").stderr
@@ -26,7 +26,7 @@ def test_there_and_back(trained: Trained) -> None:
     assert "imported from m.safetensors (layout pytorch)" in output("info", "m.npz")
 
 
-def test_training_goes_on(trained: Trained, verse: Path) -> None:
+def test_training_goes_on(trained: Any, verse: Path) -> None:
     """`--init-from` takes an imported model, and one from elsewhere."""
     succeed("export", trained.folder, "-o", "model")
     succeed("import", "model", "-o", "m.npz")
@@ -45,7 +45,7 @@ def test_training_goes_on(trained: Trained, verse: Path) -> None:
     succeed("train", verse, *options, "--out", "theirs")
 
 
-def test_a_vocabulary_of_charnn(trained: Trained) -> None:
+def test_a_vocabulary_of_charnn(trained: Any) -> None:
     """What `charnn vocab --out` writes of the same text fits."""
     succeed("export", trained.folder, "-o", "m.safetensors")
     state = safetensors.numpy.load_file("m.safetensors")
@@ -55,7 +55,7 @@ def test_a_vocabulary_of_charnn(trained: Trained) -> None:
     assert arrays(Path("m.npz")) == arrays(trained.folder / "best.npz")
 
 
-def test_as_json_and_quietly(trained: Trained) -> None:
+def test_as_json_and_quietly(trained: Any) -> None:
     """--json has the files and the notes; --quiet says nothing."""
     found = data("export", trained.folder, "-o", "model")
     assert sorted(found["files"]) == [
@@ -103,7 +103,7 @@ def test_a_note_on_the_layout(verse: Path) -> None:
         (("import", "good.safetensors", "--vocab", "v.json", "-o", "m.npz"), "leave --vocab out"),
     ],
 )
-def test_refusals(arguments: tuple[str, ...], words: str, trained: Trained) -> None:
+def test_refusals(arguments: tuple[str, ...], words: str, trained: Any) -> None:
     """One sentence, exit code 2, and nothing written."""
     for name in ("there.safetensors", "there.npz", "there.onnx"):
         Path(name).write_bytes(b"something else")

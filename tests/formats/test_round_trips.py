@@ -16,6 +16,7 @@ import charnn
 from charnn.formats.incoming import import_model
 from charnn.formats.naming import naming, obstacle
 from charnn.formats.outgoing import export_model
+from charnn.formats.safetensors_file import content_of
 from charnn.models.model import Sizes
 from charnn.registry import CELLS
 from charnn.tasks.registry import TASKS
@@ -166,6 +167,16 @@ def test_equal_models_make_equal_files(tmp_path: Path) -> None:
         export_model(checkpoint_of(), tmp_path / f"{number}.safetensors")
         contents.add((tmp_path / f"{number}.safetensors").read_bytes())
     assert len(contents) == 1
+
+
+def test_arrays_of_any_strides() -> None:
+    """Transposed, reversed and strided views are written as they read."""
+    plain = np.arange(12, dtype=np.float32).reshape(3, 4)
+    arrays = {"t": plain.T, "r": plain[::-1], "s": plain[:, ::2], "d": plain.astype(float)}
+    found = safetensors.numpy.load(content_of(arrays, {}))
+    assert {name: array.tolist() for name, array in found.items()} == {
+        name: array.tolist() for name, array in arrays.items()
+    }
 
 
 def test_files_are_named_without_their_folders(tmp_path: Path) -> None:
