@@ -24,6 +24,9 @@ from exported_models import (
 import charnn
 from charnn.errors import InputError
 from charnn.formats.incoming import import_model
+from charnn.formats.naming import naming
+from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
 from charnn.training.checkpoint import Checkpoint
 
 IDS = [3, 0, 6, 6, 1, 4]
@@ -153,6 +156,19 @@ def test_missing_biases_are_zeros(tmp_path: Path) -> None:
         name: state.get(name, np.zeros(array.shape)) for name, array in state_dict("gru").items()
     }
     assert np.abs(logits(model, IDS) - logits_of("gru", zeros, IDS)).max() < 1e-5
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_moved_biases_are_what_charnn_writes(cell: str, tmp_path: Path) -> None:
+    """Both ways, nothing is left of a second bias but the GRU's in n."""
+    state = state_dict(cell)
+    config = imported(state, tmp_path).config.model
+    layout = naming(LanguageModel, config, Sizes(V, V))
+    assert layout is not None
+    moved = layout.bias_moved(state)
+    again = layout.exported(layout.imported(moved))
+    assert all(np.array_equal(again[name], moved[name]) for name in state)
+    assert np.count_nonzero(moved["rnn.bias_hh_l0"]) == (H if cell == "gru" else 0)
 
 
 def test_tied_weights_saved_once(tmp_path: Path) -> None:

@@ -123,6 +123,26 @@ def test_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_folder_that_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the last step fails, what was there before is there again."""
+    path = tmp_path / "model"
+    export_model(checkpoint_of(seed=1), path)
+    rename, targets = Path.rename, []
+
+    def failing(self: Path, target: Path) -> Path:
+        targets.append(target)
+        if targets.count(path) == 1 and target == path:
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    assert "Permission denied" in refused(checkpoint_of(seed=2), path, tmp_path, force=True)
+    assert targets[-1] == path
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+
+
 def test_the_files_of_a_folder(tmp_path: Path) -> None:
     """config.json says what the model is; the card begins with YAML and has the loss."""
     ours = checkpoint_of("classify")
