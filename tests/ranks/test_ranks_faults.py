@@ -44,7 +44,7 @@ def test_killed_ranks(whole: Whole, tmp_path: Path) -> None:
         target, seconds = whole(size)
         command = ["train", text_of(run), *FLAGS, "--out", run, "--force"]
         with launched(size, *command, torchrun=RESTARTS) as launch:
-            launch.wait_for(lambda launch=launch: len(launch.ranks()) == size)
+            launch.wait_for(lambda launch=launch, size=size: len(launch.ranks()) == size)
             if number % 4 == 3:
                 moment = chance.uniform(0, 0.6) * seconds
             else:
