@@ -48,8 +48,8 @@ def test_killed_ranks(whole: Whole, tmp_path: Path) -> None:
             if number % 4 == 3:
                 moment = chance.uniform(0, 0.6) * seconds
             else:
-                launch.wait_for_update(run, chance.randrange(0, 140))
-                moment = chance.uniform(0, 0.3)
+                launch.wait_for_update(run, 160 if number % 8 == 6 else chance.randrange(140))
+                moment = chance.uniform(0, 0.1)
             time.sleep(moment)
             before, ranks = recorded(run), launch.ranks()
             if ranks:
