@@ -18,7 +18,6 @@ from charnn.arrays import Array
 from charnn.config import SamplingConfig
 from charnn.errors import ConfigError
 from charnn.models.language_model import LanguageModel
-from charnn.models.stepper import Stepper
 from charnn.nn.blas import single_thread
 from charnn.text.vocabulary import Vocabulary, utf8
 
@@ -88,7 +87,7 @@ def sample_ids(
     generator that would be made from the seed of the options.
     """
     random = random or np.random.default_rng(options.seed)
-    stepper = Stepper(model, options.num)
+    stepper = model.stepper(options.num)
     if not len(prime):
         prime = first_symbol(vocabulary, random)
     made = 0
@@ -179,7 +178,7 @@ def sample_matrix(model: LanguageModel, vocabulary: Vocabulary, options: Samplin
             "length is none, but complete samples need an end; give a number (--len N)."
         )
     prime = encode_prime(vocabulary, options.prime)
-    large = model.parameters.flat.size >= WORTH_A_THREAD
+    large = model.size >= WORTH_A_THREAD
     batches = -(-num // SIDE_BY_SIDE) if large else 1
     seeds = np.random.SeedSequence(options.seed).spawn(batches - 1)
     generators = map(np.random.default_rng, [options.seed, *seeds])

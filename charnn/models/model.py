@@ -89,6 +89,11 @@ class Model(ABC):
         """What each parameter is."""
         return self.specs_of(self.config, self.sizes)
 
+    @property
+    def size(self) -> int:
+        """Number of parameters, P."""
+        return self.parameters.flat.size
+
     def with_parameters(self: AnyModel, parameters: Parameters) -> AnyModel:
         """Return the same model with other weights."""
         return replace(self, parameters=parameters)
@@ -120,6 +125,11 @@ class Model(ABC):
         of the whole's mean. With `random`, dropout is on; `smoothing` is the share of label
         smoothing.
         """
+
+    def mean_loss(self, batch: Batch) -> float:
+        """Return the mean loss of a batch of examples alone, in nats per target."""
+        mean, _, _ = self.loss(batch, [], buffers=Buffers())
+        return mean
 
 
 @dataclass(frozen=True)
