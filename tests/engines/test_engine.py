@@ -221,7 +221,7 @@ def test_ids_in_memory_give_the_bits_of_ids_in_a_file(number, tmp_path):
 @pytest.mark.parametrize("flag", [True, False])
 def test_any_says_what_it_was_told(flag):
     """In one process, `any` is the flag."""
-    assert engine_of(shards=1).any(flag) is flag
+    assert engine_of(shards=1).any("stop", flag) is flag
 
 
 def test_close_can_be_called_twice():

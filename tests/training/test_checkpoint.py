@@ -195,7 +195,7 @@ def test_the_file_is_plain_numpy(finished_run: Path) -> None:
     assert meta["format_version"] == 1
     assert meta["config"] == small_config().values()
     assert meta["progress"]["update"] == 17
-    assert set(meta["provenance"]) == {"charnn", "numpy", "python", "platform"}
+    assert set(meta["provenance"]) == {"charnn", "numpy", "python", "platform", "engine"}
 
 
 def test_the_best_is_a_model_only(finished_run: Path) -> None:

@@ -66,9 +66,17 @@ class Drift:
         """Nothing is."""
         return None
 
-    def any(self, flag: bool) -> bool:
+    def weights(self) -> dict[str, Array]:
+        """Return the parameters."""
+        return {name: self.arrays[name] for name in self.arrays if name.startswith("parameters/")}
+
+    def any(self, wish: str, flag: bool) -> bool:
         """There is no other participant."""
         return flag
+
+    def provenance(self) -> dict[str, str]:
+        """Return the engine's name."""
+        return {"engine": "drift"}
 
     def close(self) -> None:
         """Count the call."""
