@@ -80,8 +80,7 @@ def command(
     has empty columns, and a message on standard error says why. The other lines are still answered,
     and the exit code is 2.
     """
-    from charnn.cli.attention_picture import PANELS, check_folder, write_picture
-    from charnn.cli.console import say
+    from charnn.cli.attention_picture import check_folder
     from charnn.engines.choice import model_on
     from charnn.text.live_lines import live_lines
     from charnn.training.archive import load_checkpoint
@@ -101,9 +100,7 @@ def command(
             printer.show(line, found)
         sys.stdout.flush()
     if attention_svg is not None:
-        write_picture(Path(attention_svg), printer.first)
-        if printer.answered > PANELS and not quiet:
-            say(f"note: '{attention_svg}' has the first {PANELS} of {printer.answered:,} lines.")
+        draw(attention_svg, printer, quiet)
     if printer.unread:
         raise CorpusError(
             f"{printer.unread:,} line{'s' if printer.unread > 1 else ''} could not be read; the "
@@ -154,6 +151,16 @@ class Printer:
             sys.stdout.flush()
             rows = [*found.best.symbols, END]
             show_heat_map(rows, found.source, found.best.attention, legend=self.answered == 1)
+
+
+def draw(path: str, printer: Printer, quiet: bool) -> None:
+    """Draw the attention of the first lines; say so where there are more."""
+    from charnn.cli.attention_picture import PANELS, write_picture
+    from charnn.cli.console import say
+
+    write_picture(Path(path), printer.first)
+    if printer.answered > PANELS and not quiet:
+        say(f"note: '{path}' has the first {PANELS} of {printer.answered:,} lines.")
 
 
 def answers(

@@ -70,7 +70,7 @@ def model_in(arrays: dict[str, Array], model: LanguageModel) -> LanguageModel:
 
 @averages
 def test_parts_are_scored_as_numpy_does(ema_decay: float | None) -> None:
-    """Before updates, between them and after another's arrays are loaded; of the average, if kept."""
+    """Before updates, between them, and after others are loaded; of the average, if kept."""
     engine = engine_of(ema_decay=ema_decay)
     _, model, corpus = parts_of(ema_decay=ema_decay)
     arrays = {name: array.copy() for name, array in engine.export().items()}
