@@ -39,7 +39,6 @@ def command(
     charnn eval runs/shakespeare-lstm sonnets.txt
     cat sonnets.txt | charnn eval best.npz - --json
     charnn eval runs/names-classify test.tsv --confusion
-    charnn eval best.npz book.txt --engine torch --device cuda
 
     A long text is cut into pieces that are scored side by side; before each piece, the model reads
     the 256 characters that precede it. With --streams 1 the text is not cut, and the state is

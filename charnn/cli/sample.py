@@ -40,7 +40,6 @@ def command(
     charnn sample best.npz --prime "ROMEO:" --temperature 0.7 --seed 1
     charnn sample best.npz --num 4 --stop "." --json
     charnn sample runs/names-generate --label Russian --num 10
-    charnn sample best.npz --num 64 --engine torch --device cuda
 
     The output begins with the prime. Several samples (--num) are separated by lines of three
     hyphens (---).
