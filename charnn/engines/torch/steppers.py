@@ -1,7 +1,6 @@
 """Models in PyTorch that read one time step after the other, as sampling and decoding need it.
 
-States and weights stay on the device; only symbols go there, and logits come back. A symbol costs
-as many kernel launches as the network's own layers have for a window of one step.
+States and weights stay on the device; only symbols go there, and logits come back.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from torch import Tensor
 from charnn.arrays import Array
 from charnn.engines.torch.attention import readable, softmax_of_allowed
 from charnn.engines.torch.network import Network, on_cpu
+from charnn.engines.torch.single_steps import stack_step
 from charnn.engines.torch.stack import LayerStates
 from charnn.engines.torch.transducer_network import TransducerNetwork, within
 
@@ -35,6 +35,7 @@ class TorchStepper:
         """Begin at some states; the ids of `labels` (B,) are read at every step."""
         self._network: Network = network
         self._stack, self._head = network.stack, network.head
+        self._step = stack_step(network.stack)
         self._labels = None if labels is None else network.tensor(labels)
         self.states = states
 
@@ -48,9 +49,14 @@ class TorchStepper:
             h, self.states = self._stack(symbols, self.states)
         return to_host(self._head(h[-1]))
 
+    @torch.inference_mode()
     def step(self, ids: Array) -> Array:
         """Read one symbol of each text, (B,); return the logits (B, V)."""
-        return self.read(ids[None])
+        symbols = self._network.tensor(ids)
+        if self._labels is not None:
+            symbols = torch.stack([symbols, self._labels], -1)
+        h, self.states = self._step(symbols, self.states)
+        return to_host(self._head(h))
 
 
 class TorchDecoderStepper:
@@ -62,6 +68,7 @@ class TorchDecoderStepper:
     ) -> None:
         """Read sources (S, B), and begin `beam` targets of each."""
         self._network = network
+        self._step = stack_step(network.decoder)
         own = on_cpu(lengths)
         keys, first = network.encode(network.tensor(ids), own)
         allowed = within(len(ids), own, keys.device)
@@ -77,9 +84,10 @@ class TorchDecoderStepper:
     def step(self, ids: Array) -> tuple[Array, Array | None]:
         """Read one symbol of each, (B,): logits (B, V), and alpha (B, S) with attention."""
         network = self._network
-        h, self._states = network.decoder(network.tensor(ids[None]), self._states)
+        last, self._states = self._step(network.tensor(ids), self._states)
         if network.attention is None:
-            return to_host(network.head(h[0])), None
+            return to_host(network.head(last)), None
+        h = last[None]
         scores = network.attention.score(h, self._projected)
         alpha = softmax_of_allowed(scores, self._allowed)
         context = torch.matmul(alpha, self._keys.transpose(0, 1)).transpose(0, 1)
