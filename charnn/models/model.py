@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ class Model(ABC):
     config: ModelConfig
     sizes: Sizes
     parameters: Parameters
+    gains_by_threads: ClassVar[bool] = True  # whether threads may share the work on many samples
 
     @classmethod
     def started(

@@ -161,12 +161,15 @@ def test_scheduled_sampling(task: str) -> None:
 
 @pytest.mark.parametrize("values", [{"temperature": 0.0}, {"top_k": 3}, {"num": 5}], ids=str)
 def test_drawn_texts(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same seed draws the same text, also where threads draw several batches."""
+    """The same seed draws the same text, also where there are several batches."""
     monkeypatch.setattr(sampling, "SIDE_BY_SIDE", 2)
     monkeypatch.setattr(sampling, "WORTH_A_THREAD", 10)
     ours, theirs = language_models(num_layers=2)
-    options = SamplingConfig(length=60, seed=3, prime="abc", **values)
-    assert sample(theirs, LETTERS, options) == sample(ours, LETTERS, options)
+    assert not theirs.gains_by_threads
+    for vocabulary in (LETTERS, Vocabulary("abcdefghi")):  # one without a newline to begin with
+        for prime in ("abc", ""):
+            options = SamplingConfig(length=60, seed=3, prime=prime, **values)
+            assert sample(theirs, vocabulary, options) == sample(ours, vocabulary, options)
 
 
 def test_drawn_lines() -> None:

@@ -40,11 +40,13 @@ NetworkKind = TypeVar("NetworkKind", bound=Network)
 
 
 class Outside(Generic[ModelKind, NetworkKind]):
-    """A model's sizes, and the network that has its weights."""
+    """A model, and the network that has its weights."""
+
+    gains_by_threads = False  # a device computes one large batch fastest
 
     def __init__(self, model: ModelKind, network: NetworkKind) -> None:
         self._model, self._network = model, network
-        self.config, self.sizes, self.size = model.config, model.sizes, model.size
+        self.size = model.size
 
 
 class OutsideLanguageModel(Outside[LanguageModel, LanguageNetwork]):
