@@ -19,7 +19,8 @@ from charnn.generation import sampling
 from charnn.generation.decoding import Hypothesis, decode
 from charnn.generation.lines import draw_lines
 from charnn.generation.sampling import sample
-from charnn.models.evaluation import SHORTEST_STREAM, evaluate
+from charnn.models import evaluation
+from charnn.models.evaluation import evaluate
 from charnn.models.language_model import LanguageModel
 from charnn.tasks.registry import TASKS
 from charnn.text.vocabulary import Vocabulary
@@ -56,6 +57,13 @@ def language_models(**options: Any) -> tuple[LanguageModel, Any]:
     return model, model_on(model, ON_TORCH)
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut a text of 250 symbols into three streams, which are read in windows of 16."""
+    for name, value in (("SHORTEST_STREAM", 80), ("WARM_UP", 20), ("WINDOW", 16)):
+        monkeypatch.setattr(evaluation, name, value)
+
+
 def text(N: int) -> np.ndarray:
     """Return a random text."""
     return np.random.default_rng(5).integers(0, len(LETTERS), N)
@@ -73,11 +81,12 @@ def test_scores(task: str, options: dict[str, str]) -> None:
 
 
 @forms
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("attention", [None, "additive"])
 def test_a_text(attention: str | None, options: dict[str, str]) -> None:
     """A text cut into streams has the loss that NumPy finds; so do parts of it, added up."""
     ours, theirs = language_models(attention=attention, num_layers=2, **options)
-    ids = text(2 * SHORTEST_STREAM + 90)
+    ids = text(250)
     expected, found = evaluate(ours, ids), evaluate(theirs, ids)
     assert found.nats == pytest.approx(expected.nats, rel=1e-9)
     assert found.predictions == len(ids) - 1
@@ -87,10 +96,11 @@ def test_a_text(attention: str | None, options: dict[str, str]) -> None:
     assert sum(part.predictions for part in parts) == found.predictions
 
 
+@pytest.mark.usefixtures("short")
 def test_a_stream_that_does_not_begin_again_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first stream begins at zeros, whatever its warm-up has read: the test above can fail."""
     ours, theirs = language_models()
-    ids = text(2 * SHORTEST_STREAM + 90)
+    ids = text(250)
     monkeypatch.setattr(OutsideLanguageModel, "begun_again", lambda _, states, __: states)
     assert evaluate(theirs, ids).nats != pytest.approx(evaluate(ours, ids).nats, rel=1e-9)
 
