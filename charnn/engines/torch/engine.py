@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,13 +84,13 @@ class TorchEngine:
     @torch.no_grad()
     def update(self, number: int, rate: float) -> tuple[float, float]:
         """Make an update: see `Engine.update`."""
-        loss, after = self._compute(number)
+        own, after = self._compute(number)
         wishes = [self._wished[wish] for wish in WISHES]
-        gradient, loss, said = self._gradient.added_up(loss, wishes, self._team)
+        gradient, norm, loss, said = self._gradient.added_up(own, wishes, self._team)
         self._answered = dict(zip(WISHES, said, strict=True))
         self._wished = dict.fromkeys(WISHES, False)
         training = self._config.training
-        norm = clipped = float(torch.linalg.vector_norm(gradient))
+        clipped = norm
         if training.clip_value is not None:
             gradient.clamp_(-training.clip_value, training.clip_value)
             clipped = float(torch.linalg.vector_norm(gradient))
@@ -179,7 +180,7 @@ class TorchEngine:
     def close(self) -> None:
         """Do nothing: whoever made the team closes it."""
 
-    @property
+    @cached_property
     def _shards(self) -> int:
         """How many generators draw masks: the shards', where their columns are one after the other.
 

@@ -38,11 +38,12 @@ class Gradient:
             self._network = copy.deepcopy(network).half()
             self._weights = Layout(self._network, layout.shapes).weights
         first = layout.weights[0]
-        self._vector = torch.zeros(layout.size + 1 + beside, dtype=first.dtype, device=first.device)
+        size = layout.size + beside + 2  # a loss and a norm
+        self._vector = torch.zeros(size, dtype=first.dtype, device=first.device)
         self._flat = self._vector[: layout.size]
         self._empty = layout.empty
-        for weight, view in zip(layout.weights, layout.views(self._flat), strict=True):
-            weight.grad = view
+        self._views = layout.views(self._flat)
+        self._show()
 
     def clear(self) -> None:
         """Set the gradient to 0."""
@@ -73,16 +74,25 @@ class Gradient:
 
     def added_up(
         self, loss: Tensor, wishes: Sequence[bool], team: Team
-    ) -> tuple[Tensor, float, list[bool]]:
-        """Add up the ranks' gradients, losses and wishes; return all three."""
-        if team.size == 1:
-            return self._flat, float(loss), list(wishes)
-        self._vector[self._layout.size] = loss
-        for place, wish in enumerate(wishes, self._layout.size + 1):
-            self._vector[place] = float(wish)
-        team.add_up(self._vector)
-        whole, *said = self._vector[self._layout.size :].tolist()
-        return self._flat, whole, [bool(wish) for wish in said]
+    ) -> tuple[Tensor, float, float, list[bool]]:
+        """Add up the ranks' gradients, losses and wishes; return the gradient, its norm, and both.
+
+        All numbers are read at once: a GPU has to be waited for whenever one is read.
+        """
+        beside = self._vector[self._layout.size :]
+        beside[0] = loss
+        if team.size > 1:
+            for place, wish in enumerate(wishes, 1):
+                beside[place] = float(wish)
+            team.add_up(self._vector[:-1])
+        torch.linalg.vector_norm(self._flat, out=beside[-1])
+        whole, *said, norm = beside.tolist()
+        return self._flat, norm, whole, [bool(wish) for wish in said] if team.size > 1 else [*wishes]
+
+    def _show(self) -> None:
+        """Make the weights' `grad` views of the vector, where the optimiser finds them."""
+        for weight, view in zip(self._layout.weights, self._views, strict=True):
+            weight.grad = view
 
     def _with_factor(
         self,
@@ -96,14 +106,16 @@ class Gradient:
         """Compute the gradient, by way of that of the loss times a factor."""
         with torch.enable_grad():
             loss, after = self._network.loss(batch, states, random, weight, smoothing)
-            scaled = loss if factor == 1 else loss * factor
-            gradients = torch.autograd.grad(scaled, self._weights)
-        flat = [gradient.reshape(-1) for gradient in gradients]
+            for each in self._weights:
+                each.grad = None  # so that the gradient is not added to one, but put there
+            (loss if factor == 1 else loss * factor).backward()
+        flat = [each.grad.reshape(-1) for each in self._weights]
         if self._half:
             torch.cat([each.float() for each in flat], out=self._flat)
             self._flat.mul_(1 / factor)
         else:
             torch.cat(flat, out=self._flat)
+            self._show()
         for part in self._empty:
             self._flat[part].zero_()
         return loss.detach(), [tuple(state.detach() for state in layer) for layer in after]

@@ -7,6 +7,7 @@ parameters its weights are (`shares`); everything else of it is in the model's o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,9 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Where the weights are: ask when they have been moved there."""
         return next(self.parameters()).device
 
     def tensor(self, array: Array) -> Tensor:
