@@ -27,6 +27,7 @@ ROOMS = (
     "tasks",
     "engines",
     "training",
+    "formats",
     "api",
     "bench",
     "cli",
@@ -34,7 +35,10 @@ ROOMS = (
 )
 # The package's face names everything, and nothing in the package imports it by name.
 FACES = {"charnn": "charnn", "charnn.__main__": "cli"}
-TORCH = ("charnn.bench.torch_peer", "charnn.engines.torch")  # entered only where it is installed
+OPTIONAL = {  # libraries that a user may lack, and what is entered only where they are installed
+    "torch": ("charnn.bench.torch_peer", "charnn.engines.torch"),
+    "onnx": ("charnn.formats.onnx_nodes",),
+}
 LIBRARIES = {"numpy", "click", "rich", "yaml", "threadpoolctl"}
 HARMLESS_RANDOM = {"default_rng", "Generator"}
 
@@ -126,7 +130,7 @@ def faults(module: str, source: str) -> list[str]:
         elif top == "charnn":
             if ROOMS.index(room(name)) > ROOMS.index(room(module)):
                 found.append(f"{module} knows {name} from a room above it")
-        elif top == "torch" and module.startswith(TORCH):
+        elif module.startswith(OPTIONAL.get(top, ())):
             continue  # where it is installed
         elif top not in LIBRARIES | sys.stdlib_module_names:
             found.append(f"{module} imports {name}, which is no dependency")
@@ -260,6 +264,7 @@ def test_the_libraries_have_one_place_each() -> None:
         ("charnn.api", "import charnn", "room above"),
         ("charnn.nn.lstm", "from .cell import Cell", "relatively"),
         ("charnn.nn.lstm", "import torch", "no dependency"),
+        ("charnn.formats.onnx_graph", "import onnx", "no dependency"),
         ("charnn.nn.lstm", "import click", "place of its own"),
         ("charnn.cli.train", "from rich.text import Text", "place of its own"),
         ("charnn.cli.train", "import yaml", "place of its own"),

@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from charnn.errors import CorpusError
-from charnn.text.batches import BOTH, Streams, fit_streams
+from charnn.text.batches import BOTH, Batch, Streams, fit_streams
 
 ADAPTABLE = [frozenset(names) for n in range(3) for names in combinations(sorted(BOTH), n)]
 careful = settings(derandomize=True, deadline=None, max_examples=100)
@@ -250,3 +250,25 @@ def test_an_update_by_itself_is_that_of_a_run() -> None:
         parts = [fresh.batch(update, (k, 3)).targets for k in range(3)]
         assert np.array_equal(np.concatenate(parts, axis=1), whole.targets)
         assert fresh.begins(update) == streams.begins(update)
+
+
+def test_columns_are_some_of_the_sequences() -> None:
+    """Of every array that a batch has; lengths and what is fed keep to their sequences."""
+    numbers = np.arange(1000)
+    inputs, targets = numbers[:15].reshape(3, 5), numbers[20:40].reshape(4, 5)
+    plain = Batch(inputs, targets).columns(slice(1, 4))
+    assert plain.inputs.tolist() == inputs[:, 1:4].tolist()
+    assert plain.targets.tolist() == targets[:, 1:4].tolist()
+    arrays = {
+        "lengths": numbers[50:55],
+        "weights": numbers[60:80].reshape(4, 5),
+        "target_lengths": numbers[90:95],
+        "fed": numbers[100:125].reshape(5, 5),
+    }
+    assert all(getattr(plain, name) is None for name in arrays)
+    batch = Batch(inputs, targets, **arrays)
+    parts = [batch.columns(slice(a, b)) for a, b in ((0, 2), (2, 2), (2, 5))]
+    for name in ("inputs", "targets", *arrays):
+        whole, cut = getattr(batch, name), [getattr(part, name) for part in parts]
+        assert [part.shape for part in cut] == [(*whole.shape[:-1], n) for n in (2, 0, 3)]
+        assert np.array_equal(np.concatenate(cut, axis=-1), whole)

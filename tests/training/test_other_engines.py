@@ -143,7 +143,7 @@ def test_a_run_is_resumed_in_another_engine(tmp_path: Path) -> None:
 def test_every_participant_stops_when_one_is_asked_to(tmp_path: Path) -> None:
     """It is the engine that says whether anybody in the run was asked to stop."""
     trainer = trainer_of(tmp_path)
-    trainer.engine.any = lambda flag: flag or trainer.progress.update >= 3
+    trainer.engine.any = lambda _, flag: flag or trainer.progress.update >= 3
     (finished,) = of_kind(finish(trainer), Finished)
     assert (finished.update, finished.reason) == (3, "interrupted")
     assert load_checkpoint(tmp_path / "run" / LAST).progress.update == 3

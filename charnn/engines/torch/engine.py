@@ -126,8 +126,11 @@ class TorchEngine:
     def export(self) -> dict[str, Array]:
         """Return copies of everything: see `Engine.export`."""
         arrays = self.weights()
+        average = arrays.pop("average", None)
         slots = self._optimizer.export(self.layout)
         arrays |= {f"optimizer/{slot}": vector for slot, vector in slots.items()}
+        if average is not None:
+            arrays["average"] = average
         flat = [state for layer in self._states for state in layer]
         for name, state in zip(self._names, flat, strict=True):
             whole = self._team.columns_together(state, self._columns.total)

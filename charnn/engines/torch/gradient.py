@@ -81,13 +81,14 @@ class Gradient:
         """
         beside = self._vector[self._layout.size :]
         beside[0] = loss
-        if team.size > 1:
+        together = team.size > 1
+        if together:
             for place, wish in enumerate(wishes, 1):
                 beside[place] = float(wish)
             team.add_up(self._vector[:-1])
         torch.linalg.vector_norm(self._flat, out=beside[-1])
         whole, *said, norm = beside.tolist()
-        return self._flat, norm, whole, [bool(wish) for wish in said] if team.size > 1 else [*wishes]
+        return self._flat, norm, whole, [bool(wish) for wish in (said if together else wishes)]
 
     def _show(self) -> None:
         """Make the weights' `grad` views of the vector, where the optimiser finds them."""

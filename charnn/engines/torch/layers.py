@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from charnn.arrays import Array
 from charnn.engines.torch.cells import States, Weights, step_of
@@ -95,21 +95,40 @@ class FusedLayer(RecurrentLayer):
 
         With `lengths` (B,), on the CPU and at least 1, those are the states at the sequences' ends.
         """
-        first = tuple(state[None] for state in states)
-        initial = first if len(first) > 1 else first[0]
-        if random is not None and self.layer.weight_drop:
-            W_ih, W_hh, *biases = self.rnn._flat_weights
-            weights = [W_ih, self.dropped(W_hh, random), *biases]
-            h, *after = self.function(x, initial, weights, True, 1, 0.0, True, False, False)
-            return h, tuple(state[0] for state in after)
+        initial = tuple([state[None] for state in states])
+        W_ih, W_hh, *biases = self.rnn._flat_weights
+        weights = [W_ih, self.dropped(W_hh, random), *biases]
+        if lengths is not None and len(states) > 1:  # the others' states are among h
+            return self._packed(x, initial, weights, lengths)
+        h, *final = self.function(x, bare(initial), weights, *self._options(), False)
         if lengths is None:
-            h, final = self.rnn(x, initial)
-        else:
-            packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
-            out, final = self.rnn(packed, initial)
-            h, _ = pad_packed_sequence(out, total_length=len(x))
-        after = final if isinstance(final, tuple) else (final,)
-        return h, tuple(state[0] for state in after)
+            return h, tuple([state[0] for state in final])
+        return h, (at_ends(h, lengths),)
+
+    def _packed(
+        self, x: Tensor, initial: States, weights: list[Tensor], lengths: Tensor
+    ) -> tuple[Tensor, States]:
+        """Run each sequence to its own end: see `forward`; h is 0 behind the ends."""
+        packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
+        data, sizes, order, back = packed
+        ordered = tuple([state[:, order] for state in initial])
+        out, *final = self.function(data, sizes, ordered, weights, *self._options())
+        h, _ = pad_packed_sequence(PackedSequence(out, sizes, order, back), total_length=len(x))
+        return h, tuple([state[0, back] for state in final])
+
+    def _options(self) -> tuple[bool, int, float, bool, bool]:
+        """Return what PyTorch's function takes: biases, layers, dropout, training, directions."""
+        return True, 1, 0.0, self.rnn.training, False
+
+
+def bare(states: States) -> Tensor | States:
+    """Return a state alone without its tuple, as PyTorch's functions take it."""
+    return states if len(states) > 1 else states[0]
+
+
+def at_ends(x: Tensor, lengths: Tensor) -> Tensor:
+    """Return what is at the sequences' ends: x (T, B, H), lengths (B,) -> (B, H)."""
+    return x[lengths.to(x.device) - 1, torch.arange(x.shape[1], device=x.device)]
 
 
 class LoopLayer(RecurrentLayer):
@@ -153,9 +172,8 @@ class LoopLayer(RecurrentLayer):
         h = torch.stack([states[0] for states in history])
         if lengths is None:
             return h, states
-        ends, rows = lengths.to(h.device) - 1, torch.arange(x.shape[1], device=h.device)
         kinds = zip(*history, strict=True)
-        return h, tuple(torch.stack(kind)[ends, rows] for kind in kinds)
+        return h, tuple([at_ends(torch.stack(kind), lengths) for kind in kinds])
 
     def _masks(self, x: Tensor, random: Randomness | None) -> tuple[Tensor | None, Tensor | None]:
         """Return a window's masks of the state (B, H) and of the candidate (T, B, H)."""
@@ -163,9 +181,10 @@ class LoopLayer(RecurrentLayer):
         if random is None or dropout is None:
             return None, None
         T, B = x.shape[:2]
+        like = self.weights["weight_ih"]
         if dropout.kind == "state":
-            return random.mask((B, self.H), dropout.rate), None
-        return None, random.mask((T, B, self.H), dropout.rate)
+            return random.mask((B, self.H), dropout.rate).to(like), None
+        return None, random.mask((T, B, self.H), dropout.rate).to(like)
 
 
 def make_layer(layer: Layer, inputs: int, hidden: int) -> FusedLayer | LoopLayer:

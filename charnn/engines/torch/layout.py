@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from charnn.arrays import Array, Shape
-from charnn.engines.torch.networks import Network
+from charnn.engines.torch.network import Network
 from charnn.models.correspondence import Share, places
 
 

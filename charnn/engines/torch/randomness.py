@@ -2,8 +2,8 @@
 
 On a CPU they are drawn as the shards of the NumPy engine draw them, each from a generator of its
 own for its columns of the batch, so that both engines drop the same units. A rank draws what all
-shards draw, and takes its columns. On a GPU they are drawn there, for the
-whole batch, from a generator that is seeded by the run's seed and the update's number.
+shards draw, and takes its columns. On a GPU they are drawn there, for the whole batch, from a
+generator that is seeded by the run's seed and the update's number.
 """
 
 from __future__ import annotations

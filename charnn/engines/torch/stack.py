@@ -54,6 +54,12 @@ class TorchStack(nn.Module):
                 for share in layer.shares():
                     yield share.under(path, path), arrays[share.theirs]
 
+    def zero_states(self, batch_size: int) -> LayerStates:
+        """Return the states at the beginning of sequences, (B, H) each, like the weights."""
+        weight, shape = next(self.parameters()), (batch_size, self.stack.hidden_size)
+        states = self.stack.cell.states
+        return [tuple([weight.new_zeros(shape) for _ in states]) for _ in self.stack.layers]
+
     def forward(
         self,
         ids: Tensor,

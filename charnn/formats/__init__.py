@@ -1,0 +1,1 @@
+"""Formats of other programs: what goes out, and what comes in."""
