@@ -24,6 +24,7 @@ from charnn.arrays import Array, Arrays
 from charnn.config import Config, EngineConfig
 from charnn.engines.team import Team
 from charnn.engines.torch.gradient import Gradient
+from charnn.engines.torch.graphs import Graphs, worthwhile
 from charnn.engines.torch.layout import Layout
 from charnn.engines.torch.library import device_of, multiply_as
 from charnn.engines.torch.networks import network_of
@@ -73,6 +74,8 @@ class TorchEngine:
             config.training.batch_size, self._own(config.training.batch_size), self._shards
         )
         self._states = self._zero_states()
+        if worthwhile(self.network):
+            self._gradient.graphs = Graphs((config.training.seq_length, self._columns.count))
         self._wished = dict.fromkeys(WISHES, False)
         self._answered = dict.fromkeys(WISHES, False)
 

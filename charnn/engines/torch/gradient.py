@@ -3,7 +3,7 @@
 In half precision the network computes with float16 copies of the weights, and its loss is
 multiplied by a power of two, so that small gradients do not vanish in float16. Where the gradient
 overflows, the factor is lowered and the batch computed again: whoever asks sees one gradient in
-float32.
+float32. With `graphs`, windows are computed as CUDA graphs (`charnn.engines.torch.graphs`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from charnn.engines.team import Team
+from charnn.engines.torch.graphs import Graphs
 from charnn.engines.torch.layout import Layout
 from charnn.engines.torch.networks import Network
-from charnn.engines.torch.randomness import ShardsRandomness
+from charnn.engines.torch.randomness import Randomness, ShardsRandomness
 from charnn.engines.torch.stack import LayerStates
 from charnn.text.batches import Batch
 
@@ -44,6 +45,7 @@ class Gradient:
         self._empty = layout.empty
         self._views = layout.views(self._flat)
         self._show()
+        self.graphs: Graphs | None = None
 
     def clear(self) -> None:
         """Set the gradient to 0."""
@@ -100,6 +102,26 @@ class Gradient:
         batch: Batch,
         states: LayerStates,
         random: ShardsRandomness,
+        weight: float,
+        smoothing: float,
+        factor: float,
+    ) -> tuple[Tensor, LayerStates]:
+        """Compute the gradient as a graph, if there is one for such a batch, or as it stands."""
+
+        def compute(
+            batch: Batch, states: LayerStates, random: Randomness
+        ) -> tuple[Tensor, LayerStates]:
+            return self._computed(batch, states, random, weight, smoothing, factor)
+
+        if self.graphs is not None and self.graphs.fits(batch):
+            return self.graphs.run(compute, (weight, smoothing, factor), batch, states, random)
+        return compute(batch, states, random)
+
+    def _computed(
+        self,
+        batch: Batch,
+        states: LayerStates,
+        random: Randomness,
         weight: float,
         smoothing: float,
         factor: float,

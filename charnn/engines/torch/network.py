@@ -54,8 +54,10 @@ class Network(nn.Module):
         """Where the weights are: ask when they have been moved there."""
         return next(self.parameters()).device
 
-    def tensor(self, array: Array) -> Tensor:
-        """Return whole numbers as a tensor on the device."""
+    def tensor(self, array: Array | Tensor) -> Tensor:
+        """Return whole numbers as a tensor on the device; one that is there stays as it is."""
+        if isinstance(array, Tensor):
+            return array
         return torch.from_numpy(np.ascontiguousarray(array, np.int64)).to(self.device)
 
     def answers(self, batch: Batch) -> Tensor:
