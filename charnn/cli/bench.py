@@ -117,17 +117,9 @@ def command(
             cells = cells_with_a_peer()
     rounds = 3 if quick else 7
     if task != "lm":
-        from charnn.bench.task_report import task_measured
-        from charnn.bench.task_workload import task_grid
-        from charnn.cli.bench_tasks import show_task_report
+        from charnn.cli.bench_tasks import measure_tasks
 
-        task_points = task_grid(task, cells, quick)
-        with progress_bar("measuring", len(task_points), quiet or as_json) as advance:
-            found = task_measured(task_points, rounds, peer, advance)
-        if as_json:
-            show_json(found)
-        else:
-            show_task_report(found, peer is not None)
+        measure_tasks(task, cells, rounds, quick, peer, quiet, as_json)
         return
     points = grid(cells, quick)
     work = len(points) + 2 * len(cells) + 2
