@@ -93,10 +93,8 @@ def command(
     idle. The column "share" compares the speed of training with that of a large matrix product on
     all threads, which is 100 %.
     """
-    from charnn.bench import report
     from charnn.bench.torch_peer import load_torch, torch_layer
-    from charnn.bench.workload import cells_with_a_peer, grid
-    from charnn.cli.console import progress_bar, show_json
+    from charnn.bench.workload import cells_with_a_peer
 
     of_engines = {"device": device, "precision": precision, "dropout": dropout}
     chosen = {name: value for name, value in of_engines.items() if value is not None}
@@ -121,6 +119,17 @@ def command(
 
         measure_tasks(task, cells, rounds, quick, peer, quiet, as_json)
         return
+    measure_all(cells, rounds, quick, peer, quiet, as_json)
+
+
+def measure_all(
+    cells: list[str], rounds: int, quick: bool, peer: str | None, quiet: bool, as_json: bool
+) -> None:
+    """Measure everything about language models, and print what was found."""
+    from charnn.bench import report
+    from charnn.bench.workload import grid
+    from charnn.cli.console import progress_bar, show_json
+
     points = grid(cells, quick)
     work = len(points) + 2 * len(cells) + 2
     with progress_bar("measuring", work, quiet or as_json) as advance:
