@@ -9,6 +9,9 @@ from typing import Any
 
 from charnn.config import Config, PredictionConfig, SamplingConfig, check_task
 from charnn.errors import ConfigError, CorpusError
+from charnn.formats.incoming import VocabularySource
+from charnn.formats.incoming import import_model as import_from
+from charnn.formats.outgoing import export_model
 from charnn.models.evaluation import STREAMS
 from charnn.models.evaluation import evaluate as evaluate_ids
 from charnn.models.gradient_check import check_configuration
@@ -154,6 +157,25 @@ def evaluate(checkpoint: Checkpoint, text: str, streams: int = STREAMS) -> Score
     if len(ids) < 2:
         raise CorpusError(f"the text has {len(ids)} characters; at least 2 are needed.")
     return evaluate_ids(checkpoint.model, ids, streams)
+
+
+def export(checkpoint: Checkpoint, path: str | PathLike[str], force: bool = False) -> list[str]:
+    """Write a model for other programs: as `.safetensors`, as `.onnx`, or as a folder.
+
+    The name says which; what exists is replaced with `force` only. Returns what there is to know of
+    the file, in sentences. Raises InputError for what cannot be written.
+    """
+    return export_model(checkpoint, path, force)
+
+
+def import_model(path: str | PathLike[str], vocab: VocabularySource = None) -> Checkpoint:
+    """Read a model that `export` wrote, or a language model's state dictionary from PyTorch.
+
+    `vocab` are the symbols of what charnn did not write: the name of a file, a list of characters
+    in the order of their ids, or a dictionary with the id of each. The checkpoint can be sampled
+    and scored, and `charnn.training.checkpoint.save_checkpoint` writes it. Raises InputError.
+    """
+    return import_from(Path(path), vocab)
 
 
 def gradcheck(

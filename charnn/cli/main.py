@@ -19,6 +19,8 @@ COMMANDS = {
     "predict": "Predict classes, tags or sequences with a model.",
     "eval": "Score texts or examples with a model.",
     "info": "Show what a checkpoint holds.",
+    "export": "Write a model in a format that other programs read.",
+    "import": "Make a checkpoint of another program's model.",
     "vocab": "Show or save the vocabulary of a text.",
     "hello": "Walk through a tiny example and show every number.",
     "gradcheck": "Check every gradient against central differences.",

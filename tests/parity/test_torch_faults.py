@@ -27,6 +27,8 @@ AFTER = {"cell": "gru", "gru_reset": "after"}
 EVERYTHING = {"cell": "lstm", "recurrent_dropout": 0.4, "weight_drop": 0.2, **DROPOUT}
 BOTH = {"cell": "lstm", "bidirectional": True}
 
+RIGHT_PLACES = stack.turned_places
+
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -120,6 +122,11 @@ def at_the_last_step(head: WholeSequence, h: Tensor, lengths: Any) -> Tensor:
     return torch.nn.functional.linear(summary, head.weight, head.bias)
 
 
+def to_the_last_step(ids: Tensor, _lengths: Any) -> Tensor:
+    """Read backwards from the last step on, through the padding."""
+    return RIGHT_PLACES(ids, None)
+
+
 class Fault(NamedTuple):
     """Where a fault shows: a task, a form of its model, and what plants it."""
 
@@ -129,7 +136,6 @@ class Fault(NamedTuple):
 
 
 GATES = ("i", "f", "o", "g")
-real_turned = stack.turned_steps
 FAULTS = {
     "sign of z": Fault("lm", AFTER, with_convention(negated=())),
     "order of the LSTM's gates": Fault("lm", {"cell": "lstm"}, with_convention(gates=GATES)),
@@ -164,7 +170,7 @@ FAULTS = {
         "classify", BOTH, in_place_of(WholeSequence, "forward", at_the_last_step)
     ),
     "padding of the sources, backwards": Fault(
-        "tag", BOTH, in_place_of(stack, "turned_steps", lambda x, _: real_turned(x, None))
+        "tag", BOTH, in_place_of(stack, "turned_places", to_the_last_step)
     ),
     "context and state": Fault(
         "lm",

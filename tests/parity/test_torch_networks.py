@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch_networks import (
     DROPOUT,
     FORMS,
+    SEED,
+    SMOOTHING,
+    UPDATE,
+    WEIGHT,
     B,
+    Result,
     batch_of,
     by_numpy,
     by_torch,
     difference,
     error_of,
     everything,
+    in_torch,
     model_of,
     options_of,
 )
 
 from charnn.engines.torch.cells import STEPS
 from charnn.engines.torch.networks import NETWORKS
-from charnn.engines.torch.randomness import Columns
+from charnn.engines.torch.randomness import Columns, ShardsRandomness
 from charnn.nn.cell import Cell
 from charnn.tasks.gradient_variants import BASES
 from charnn.tasks.registry import TASKS
@@ -50,9 +58,8 @@ tasks = pytest.mark.parametrize("task", HARD)
 def test_loss_gradient_and_states(task: str, cell: Cell, cell_options: dict[str, str]) -> None:
     """Every form of every model, with all kinds of dropout and without any."""
     for title, options in options_of(task, cell):
-        for dropping in (True, False):
-            error = error_of(task, {**options, **cell_options}, dropping)
-            assert error < EXACT, (title, dropping, error)
+        error = error_of(task, {**options, **cell_options}, (True, False))
+        assert error < EXACT, (title, error)
 
 
 def test_nothing_is_missing() -> None:
@@ -147,3 +154,49 @@ def test_windows_that_follow_each_other(task: str) -> None:
         one, other = by_numpy(model, batch, ours, True), by_torch(model, batch, theirs, True)
         assert difference(one, other) < EXACT
         ours, theirs = one.states, other.states
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru-before", "gru-after", "layernorm-lstm"])
+@tasks
+def test_half_precision(task: str, name: str) -> None:
+    """Everything in between is in float16, the loss is not, and both are near NumPy's float32."""
+    ((cell, options),) = [(form, options) for form, short, options in FORMS if short == name]
+    model = model_of(task, {**options, **HARD[task], **everything(cell)}, np.float32)
+    batch, states = batch_of(task, model)
+    expected = by_numpy(model, batch, states, True)
+    network, layout = in_torch(model)
+    network.half()
+    before = [tuple(torch.from_numpy(state).half() for state in layer) for layer in states]
+    random = ShardsRandomness(SEED, UPDATE, Columns(B, slice(None)), torch.float32)
+    loss, after = network.loss(batch, before, random, WEIGHT, SMOOTHING)
+    loss.backward()
+    gradients = [weight.grad for weight in layout.weights]
+    assert {t.dtype for t in (*gradients, *itertools.chain(*after))} == {torch.float16}
+    assert loss.dtype == torch.float32
+    found = Result(
+        loss.item(),
+        layout.read([gradient.float() for gradient in gradients]),
+        [tuple(state.detach().numpy() for state in layer) for layer in after],
+    )
+    assert difference(expected, found) < 0.03
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "peephole-lstm"])
+def test_a_source_without_symbols(cell: str) -> None:
+    """Its states at the end are those at the beginning, whatever stands in its padding."""
+    model = model_of("transduce", {"cell": cell, **BOTH, **DROPOUT})
+    batch, _ = batch_of("transduce", model)
+    lengths = np.array([3, 0, 5, 0])
+    batch = replace(batch, lengths=lengths)
+    one, other = by_numpy(model, batch, [], True), by_torch(model, batch, [], True)
+    assert difference(one, other) < EXACT
+
+
+@tasks
+def test_no_sequences(task: str) -> None:
+    """A part of a batch that has none has a loss and a gradient of 0."""
+    model = model_of(task, {"cell": "lstm", **HARD[task], **DROPOUT})
+    batch, states = batch_of(task, model)
+    result = by_torch(model, batch, states, True, Columns(B, slice(2, 2)))
+    assert result.loss == 0
+    assert (result.gradient == 0).all()

@@ -5,7 +5,7 @@ All dimensions differ, so that a transposed axis cannot hide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,10 +127,12 @@ def by_torch(
     states: list[tuple[Array, ...]],
     dropping: bool,
     columns: Columns | None = None,
+    made: tuple[Network, Layout] | None = None,
 ) -> Result:
     """Return what the network computes, of some columns of the batch."""
     columns = columns or Columns(batch.targets.shape[1], slice(None))
-    network, layout = in_torch(model)
+    network, layout = made or in_torch(model)
+    network.zero_grad()
     random = ShardsRandomness(SEED, UPDATE, columns, torch.float64) if dropping else None
     before = [tuple(torch.from_numpy(s[columns.own]) for s in layer) for layer in states]
     loss, after = network.loss(batch.columns(columns.own), before, random, WEIGHT, SMOOTHING)
@@ -156,13 +158,23 @@ def difference(one: Result, other: Result) -> float:
         ),
     ]
     assert all(a.shape == b.shape for a, b in pairs)
-    return max(float(np.abs(a - b).max(initial=0)) for a, b in pairs)
+    return largest(np.abs(a - b).max(initial=0) for a, b in pairs)
 
 
-def error_of(task: str, options: Options, dropping: bool = True) -> float:
-    """Return how far PyTorch's result is from NumPy's."""
+def largest(numbers: Iterable[float]) -> float:
+    """Return the largest of some numbers; unlike Python's own, not a number if one is none."""
+    return float(np.max(list(numbers)))
+
+
+def error_of(task: str, options: Options, droppings: tuple[bool, ...] = (True,)) -> float:
+    """Return how far PyTorch's result is from NumPy's, with dropout or without, or in both ways."""
     model = model_of(task, options)
     batch, states = batch_of(task, model)
-    return difference(
-        by_numpy(model, batch, states, dropping), by_torch(model, batch, states, dropping)
+    made = in_torch(model)
+    return largest(
+        difference(
+            by_numpy(model, batch, states, dropping),
+            by_torch(model, batch, states, dropping, made=made),
+        )
+        for dropping in droppings
     )

@@ -98,12 +98,12 @@ class FusedLayer(RecurrentLayer):
         initial = tuple([state[None] for state in states])
         W_ih, W_hh, *biases = self.rnn._flat_weights
         weights = [W_ih, self.dropped(W_hh, random), *biases]
-        if lengths is not None and len(states) > 1:  # the others' states are among h
+        if lengths is not None and len(states) > 1 and len(lengths):  # else the ends are among h
             return self._packed(x, initial, weights, lengths)
         h, *final = self.function(x, bare(initial), weights, *self._options(), False)
-        if lengths is None:
-            return h, tuple([state[0] for state in final])
-        return h, (at_ends(h, lengths),)
+        if lengths is not None and len(states) == 1:
+            return h, (at_ends(h, lengths),)
+        return h, tuple([state[0] for state in final])
 
     def _packed(
         self, x: Tensor, initial: States, weights: list[Tensor], lengths: Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -75,20 +75,23 @@ class TorchStack(nn.Module):
         """
         x = self._read(ids)
         final: LayerStates = []
-        at = lengths.clamp(min=1) if ends and lengths is not None else None
+        at, empty = None, None
+        if ends and lengths is not None:
+            at = lengths.clamp(min=1)
+            if (at > lengths).any():
+                empty = (at > lengths).to(ids.device)[:, None]
+        backwards = any(layer.layer.backwards for level in self.levels for layer in level)
+        turned = turned_places(ids, lengths) if backwards else None
         for level in self.levels:
             outputs = []
             for layer in level:
-                turned = None
-                if layer.layer.backwards:
-                    turned = turned_steps(x, lengths)
+                order = turned if layer.layer.backwards else None
                 before = states[len(final)]
-                h, after = layer(in_order(x, turned), before, random, at)
-                if at is not None and lengths is not None:
-                    empty = (at > lengths).to(h.device)[:, None]
+                h, after = layer(in_order(x, order), before, random, at)
+                if empty is not None:
                     pairs = zip(before, after, strict=True)
                     after = tuple(torch.where(empty, old, new) for old, new in pairs)
-                outputs.append(in_order(h, turned))
+                outputs.append(in_order(h, order))
                 final.append(after)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
             if random is not None and self._dropout:
@@ -101,20 +104,42 @@ class TorchStack(nn.Module):
         if self.embedding is None and ids.dim() == 2 and isinstance(first[0], LoopLayer):
             return ids
         table = self.one_hot if self.embedding is None else self.embedding
-        rows = functional.embedding(ids, table)
-        return rows if ids.dim() == 2 else rows.sum(2)
+        if ids.dim() == 2:
+            return functional.embedding(ids, table)
+        labels = functional.embedding(ids[:1, :, 1], table)  # the same at every step
+        return functional.embedding(ids[..., 0], table) + labels
 
 
-def turned_steps(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Return which step stands at t when sequences are read from their ends: (T, B)."""
-    T, B = x.shape[:2]
-    t = torch.arange(T, device=x.device)[:, None]
-    ends = torch.full((B,), T, device=x.device) if lengths is None else lengths.to(x.device)
-    return torch.where(t < ends, ends - 1 - t, t)
+def turned_places(ids: Tensor, lengths: Tensor | None) -> Tensor:
+    """Return where stands what comes when ids (T, B) are read from their ends: (T * B,).
+
+    What stands behind an end stays there. Places count steps first: t of sequence b is at t B + b.
+    """
+    (T, B), device = ids.shape[:2], ids.device
+    t, columns = torch.arange(T, device=device)[:, None], torch.arange(B, device=device)
+    ends = torch.full_like(columns, T) if lengths is None else lengths.to(device)
+    return (torch.where(t < ends, ends - 1 - t, t) * B + columns).flatten()
 
 
-def in_order(x: Tensor, turned: Tensor | None) -> Tensor:
+class Turned(torch.autograd.Function):
+    """Steps in the order of `turned_places`, which is its own inverse, and so its own gradient.
+
+    PyTorch does not know that, and would add up what has one summand each.
+    """
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, places: Tensor) -> Tensor:
+        """Return x (T, B, ...) with its steps at these places (T * B,)."""
+        context.save_for_backward(places)
+        return x.flatten(0, 1).index_select(0, places).view(x.shape)
+
+    @staticmethod
+    def backward(context: Any, d: Tensor) -> tuple[Tensor, None]:
+        """Return the gradient of x."""
+        (places,) = context.saved_tensors
+        return d.flatten(0, 1).index_select(0, places).view(d.shape), None
+
+
+def in_order(x: Tensor, places: Tensor | None) -> Tensor:
     """Return steps in another order: x (T, B, ...); None leaves them as they are."""
-    if turned is None:
-        return x
-    return x[turned, torch.arange(x.shape[1], device=x.device)]
+    return x if places is None else Turned.apply(x, places)
