@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from charnn.arrays import Array, Arrays
 from charnn.config import Config, EngineConfig
 from charnn.engines.team import Team
 from charnn.engines.torch.gradient import Gradient
+from charnn.engines.torch.graphs import Graphs, worthwhile
 from charnn.engines.torch.inference import in_evaluation, outside
 from charnn.engines.torch.layout import Layout
 from charnn.engines.torch.library import device_of, multiply_as
@@ -77,6 +79,8 @@ class TorchEngine:
             config.training.batch_size, self._own(config.training.batch_size), self._shards
         )
         self._states = self._zero_states()
+        if worthwhile(self.network):
+            self._gradient.graphs = Graphs((config.training.seq_length, self._columns.count))
         self._wished = dict.fromkeys(WISHES, False)
         self._answered = dict.fromkeys(WISHES, False)
 
@@ -88,13 +92,13 @@ class TorchEngine:
     @torch.no_grad()
     def update(self, number: int, rate: float) -> tuple[float, float]:
         """Make an update: see `Engine.update`."""
-        loss, after = self._compute(number)
+        own, after = self._compute(number)
         wishes = [self._wished[wish] for wish in WISHES]
-        gradient, loss, said = self._gradient.added_up(loss, wishes, self._team)
+        gradient, norm, loss, said = self._gradient.added_up(own, wishes, self._team)
         self._answered = dict(zip(WISHES, said, strict=True))
         self._wished = dict.fromkeys(WISHES, False)
         training = self._config.training
-        norm = clipped = float(torch.linalg.vector_norm(gradient))
+        clipped = norm
         if training.clip_value is not None:
             gradient.clamp_(-training.clip_value, training.clip_value)
             clipped = float(torch.linalg.vector_norm(gradient))
@@ -189,7 +193,7 @@ class TorchEngine:
     def close(self) -> None:
         """Do nothing: whoever made the team closes it."""
 
-    @property
+    @cached_property
     def _shards(self) -> int:
         """How many generators draw masks: the shards', where their columns are one after the other.
 
