@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from charnn.config import Config, EngineConfig
 from charnn.engines.engine import Engine
@@ -84,3 +85,21 @@ def make_engine(
     from charnn.engines.torch.engine import TorchEngine
 
     return TorchEngine(config, model, dataset, options, team)
+
+
+def model_on(model: Any, options: EngineConfig) -> Any:
+    """Return a model for scoring, sampling and predicting, on the engine that options mean.
+
+    That is NumPy's model itself, or one that PyTorch computes. Raises ConfigError.
+    """
+    if ranks() > 1:
+        raise ConfigError(
+            f"torchrun has started {ranks()} processes, but only `charnn train` computes in "
+            "several; start charnn without torchrun."
+        )
+    if chosen(options) == "shards":
+        return model
+    load_torch()
+    from charnn.engines.torch.inference import on_device
+
+    return on_device(model, options)
