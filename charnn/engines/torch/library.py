@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from charnn.config import EngineConfig
+from charnn.engines.shards import usable_cores
 from charnn.errors import ConfigError
+
+LEAST_WORK = 3e8  # floating-point operations of a thread's update: less is not worth a thread
 
 
 def load_torch() -> Any:
@@ -63,3 +67,14 @@ def multiply_as(precision: str) -> None:
     else:
         torch.backends.cuda.matmul.allow_tf32 = rounded
         torch.backends.cudnn.allow_tf32 = rounded
+
+
+def threads_for(work: float) -> int | None:
+    """Return how many threads of a CPU suit an update of so many floating-point operations.
+
+    None: the environment says it, as torchrun's does. The number depends on nothing that changes
+    between runs, because sums, and so bits, depend on it.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return None
+    return max(1, min(usable_cores(), int(work // LEAST_WORK)))
