@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo demo-tasks test parity bench gpu behaviour scale torture fuzz docs picture clean
+.PHONY: demo demo-tasks test parity ranks bench gpu behaviour scale torture fuzz docs picture clean
 
 # Train on the play in data/, then sample the model at a low temperature and at 1.
 demo: runs/demo/best.npz
@@ -53,6 +53,12 @@ test: .venv/installed-test
 # Compare charnn with PyTorch (a large download) on the same weights and data.
 parity: .venv/installed-parity
 	$(BIN)/python -m pytest tests/parity
+
+# Train on several ranks that torchrun starts, kill them, stop them, and compare: a quarter of an hour
+# on two cores. TRIALS is how often a rank is killed; less than 10 leave out whole nodes.
+TRIALS ?= 50
+ranks: .venv/installed-parity
+	TRIALS=$(TRIALS) $(BIN)/python -m pytest tests/ranks
 
 # Measure the speed of this machine, and of charnn and PyTorch on it.
 bench: .venv/installed-parity

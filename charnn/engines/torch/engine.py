@@ -26,6 +26,7 @@ from charnn.engines.shards import work_of
 from charnn.engines.team import Team
 from charnn.engines.torch.gradient import Gradient
 from charnn.engines.torch.graphs import Graphs, worthwhile
+from charnn.engines.torch.inference import in_evaluation, outside
 from charnn.engines.torch.layout import Layout
 from charnn.engines.torch.library import device_of, multiply_as, threads_for
 from charnn.engines.torch.networks import network_of
@@ -70,9 +71,13 @@ class TorchEngine:
         decaying = [specs[name].decays for name in self.layout.owners]
         self._optimizer = TorchOptimizer(config.training, self.layout.weights, decaying)
         self._average: list[Tensor] | None = None
+        self._evaluated = self.network
         self._write_parameters(model.parameters.flat)
-        if config.training.ema_decay is not None:
-            self._average = [weight.detach().clone() for weight in self.layout.weights]
+        if config.training.ema_decay is not None:  # the average is a network's weights, too
+            self._evaluated = network_of(model).to(self._device, self._dtype)
+            self._average = Layout(self._evaluated, model.parameters.shapes).weights
+            with torch.no_grad():
+                torch._foreach_copy_(self._average, self.layout.weights)
         self._names = list(model.state_shapes(1))
         self._columns = Columns(
             config.training.batch_size, self._own(config.training.batch_size), self._shards
@@ -117,7 +122,9 @@ class TorchEngine:
     def evaluate(self, part: str) -> Score:
         """Return the score on a part of the data: see `Engine.evaluate`."""
         share = self._team.rank, self._team.size
-        score = self._task.evaluate(self._evaluated(), self._data, part, share)
+        with in_evaluation(self._evaluated):
+            model = outside(self._model, self._evaluated)
+            score = self._task.evaluate(model, self._data, part, share)
         sums = torch.tensor(astuple(score), dtype=torch.float64)
         self._team.add_up(sums)
         nats, *counts = sums.tolist()
@@ -250,17 +257,9 @@ class TorchEngine:
             training.scheduled_sampling, number, self._total, training.sampling_floor
         )
         random: Any = ShardsRandomness(training.seed, number, columns, self._dtype, FEEDBACK)
-        own = [tuple(state.cpu().numpy() for state in layer) for layer in states]
-        return self._task.fed_back(self._outside(self.layout.weights), batch, own, share, random)
-
-    def _evaluated(self) -> Any:
-        """Return the model that is evaluated, as tasks know models."""
-        return self._outside(self._average or self.layout.weights)
-
-    def _outside(self, weights: list[Tensor]) -> Any:
-        """Return a model with some weights, as tasks know models."""
-        flat = self.layout.read(weights)
-        return self._model.with_parameters(Parameters(self._model.parameters.shapes, flat=flat))
+        with in_evaluation(self.network):
+            model = outside(self._model, self.network)
+            return self._task.fed_back(model, batch, states, share, random)
 
     def _write_parameters(self, flat: Array) -> None:
         """Begin with a model's parameters (P,): those of rank 0, whoever made them."""
