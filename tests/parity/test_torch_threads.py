@@ -1,8 +1,11 @@
-"""How many threads the engine on PyTorch computes with: as many as its updates are worth."""
+"""What the engine on PyTorch does with a CPU: threads as updates are worth, memory that is kept."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -51,3 +54,26 @@ def test_each_engine_has_its_own_number() -> None:
                 assert torch.get_num_threads() == threads
         assert torch.get_num_threads() == 3
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(
+    ("platform", "library_has", "calls"),
+    [
+        ("linux", True, [(-1, 2**31 - 1), (-3, 2**25)]),
+        ("linux", False, []),
+        ("darwin", True, []),
+    ],
+)
+def test_glibc_is_told_to_keep_memory(
+    platform: str,
+    library_has: bool,
+    calls: list[tuple[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where there is a glibc, and nowhere else."""
+    told: list[tuple[int, int]] = []
+    found = {"mallopt": lambda *call: told.append(call)} if library_has else {}
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(**found))
+    library.keep_memory()
+    assert told == calls

@@ -28,7 +28,7 @@ from charnn.engines.torch.gradient import Gradient
 from charnn.engines.torch.graphs import Graphs, worthwhile
 from charnn.engines.torch.inference import in_evaluation, outside
 from charnn.engines.torch.layout import Layout
-from charnn.engines.torch.library import device_of, multiply_as, threads_for
+from charnn.engines.torch.library import device_of, keep_memory, multiply_as, threads_for
 from charnn.engines.torch.networks import network_of
 from charnn.engines.torch.optimizers import TorchOptimizer
 from charnn.engines.torch.randomness import Columns, DeviceRandomness, ShardsRandomness
@@ -62,6 +62,7 @@ class TorchEngine:
         self._device = device_of(options, getattr(team, "local_rank", 0))
         multiply_as(options.precision)
         work = work_of(config, model.sizes, self._source.mean_symbols / team.size)
+        keep_memory()
         self._threads_before = torch.get_num_threads()
         self._threads = threads_for(work) if self._device.type == "cpu" else None
         self._model = model
