@@ -183,7 +183,7 @@ class TorchEngine:
         """Return whether any rank said so before the last update: see `Engine.any`."""
         if self._team.size == 1:
             return flag
-        self._wished[wish] = flag
+        self._wished[wish] = flag and not self._answered[wish]  # which is about to be done
         return self._answered[wish]
 
     def notes(self) -> list[str]:
