@@ -42,8 +42,8 @@ def linear(
     low: float, high: float, start: float, end: float, ticks: int = 6, fit: bool = True
 ) -> Axis:
     """Return a linear axis with about so many ticks; `fit` lets it end at ticks."""
-    if high <= low:
-        around = abs(low) / 10 or 1.0
+    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-280):
+        around = max(abs(low) / 10, 1e-12) if low else 1.0
         low, high = low - around, high + around
     step = nice_step((high - low) / ticks)
     if fit:

@@ -9,7 +9,7 @@ from charnn.pictures.axes import in_words, linear
 from charnn.pictures.canvas import COLOURS, document, label, number, shortened, width_of
 from charnn.pictures.frame import ROW, TOP, WIDTH, rows_of_legend
 
-BAR = 16  # pixels of a bar alone; of bars in groups each is narrower
+BAR, NARROW = 16, 13  # pixels of a bar: alone, and in a group
 GAP = 8  # pixels between labels' bars
 LONGEST = 32  # letters of a label
 MARGIN = 16
@@ -33,7 +33,7 @@ def bar_chart(
     labels = [shortened(text, LONGEST) for text in labels]
     values = [value for group in groups.values() for value in group if math.isfinite(value)]
     names = list(groups) if len(groups) > 1 else []
-    thick = BAR if len(groups) == 1 else max(BAR - 2 * len(groups), 8)
+    thick = BAR if len(groups) == 1 else NARROW
     step = thick * len(groups) + GAP
     left = MARGIN + max(map(width_of, labels), default=0.0) + 8
     room = max((width_of(in_words(value)) for value in values), default=0.0) + 6

@@ -46,8 +46,8 @@ class Frame:
             *self.grid(),
             *inside,
             (
-                f'<path class="axis" d="M{number(self.x.start)} {number(self.y.end)}V{number(bottom)}'
-                f'H{number(self.x.end)}"/>'
+                f'<path class="axis" d="M{number(self.x.start)} {number(self.y.end)}'
+                f'V{number(bottom)}H{number(self.x.end)}"/>'
             ),
             label((self.x.start + self.x.end) / 2, height - 8, self.x_label, "middle"),
             (
@@ -64,7 +64,8 @@ class Frame:
             at, half = self.x.place(tick), width_of(text) / 2
             lines.append(f"M{number(at)} {number(self.y.start)}V{number(self.y.end)}")
             if at - half > taken:
-                parts.append(label(at, self.y.start + 17, text, "middle"))
+                inside = min(at, WIDTH - half - 2)
+                parts.append(label(inside, self.y.start + 17, text, "middle"))
                 taken = at + half + LETTER
         for tick, text in zip(self.y.ticks, self.y.labels(), strict=True):
             at = self.y.place(tick)

@@ -27,7 +27,7 @@ TITLE = 34  # pixels above the key
 KEY = 40  # pixels of the key with its numbers
 LEAST, MOST = 12, 26  # pixels of a cell's side
 PAGE = 720  # width that a picture keeps to where it can
-SMALL = 2500  # cells, up to which each says its number when the mouse rests on it
+SMALL = 1000  # cells, up to which each says its number when the mouse rests on it
 LONGEST = 24  # letters of a label
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
+LEAST, MOST = 1e-300, 1e300  # what is beyond is not drawn
 MOST_POINTS = 1000  # of a line; a longer one keeps its highest and lowest points
 FEW_POINTS = 25  # of a line whose points are marked
 
@@ -132,11 +133,7 @@ class Line:
         self.name = series.name
         self.x, self.y = numbers(series.x), numbers(series.y)
         self.log_y = log_y
-        self.good = np.isfinite(self.x) & np.isfinite(self.y)
-        if log_x:
-            self.good &= self.x > 0
-        if log_y:
-            self.good &= self.y > 0
+        self.good = drawable(self.x, log_x) & drawable(self.y, log_y)
         self.low = None if series.low is None else numbers(series.low)
         self.high = None if series.high is None else numbers(series.high)
         self.left_out = int(self.y.size - self.good.sum())
@@ -171,9 +168,7 @@ class Line:
         if self.low is None or self.high is None:
             return ""
         edge = frame.y.low
-        inside = self.good & np.isfinite(self.low) & np.isfinite(self.high)
-        if self.log_y:
-            inside &= self.high > 0
+        inside = self.good & drawable(self.low, False) & drawable(self.high, self.log_y)
         upper = [
             (frame.x.place(x), frame.y.place(y))
             for x, y in zip(self.x[inside], self.high[inside], strict=True)
@@ -204,6 +199,8 @@ def marked(frame: Frame, marks: Sequence[Mark]) -> list[str]:
     parts, upright = [], 0
     for mark in marks:
         axis = frame.y if mark.level else frame.x
+        if not drawable(numbers(mark.at), axis.logarithmic).all():
+            continue
         at = number(axis.place(mark.at))
         text = shortened(mark.label, 50)
         if mark.level:
@@ -243,8 +240,7 @@ def thinned(y: Numbers) -> NDArray[np.intp]:
 def extent(groups: Sequence[Any], positive: bool) -> tuple[float, float]:
     """Return the lowest and the highest value that can be shown, or an axis for no values."""
     values = np.concatenate([finite(group) for group in groups] or [np.empty(0)])
-    if positive:
-        values = values[values > 0]
+    values = values[drawable(values, positive)]
     if not values.size:
         return (1.0, 10.0) if positive else (0.0, 1.0)
     return float(values.min()), float(values.max())
@@ -253,6 +249,12 @@ def extent(groups: Sequence[Any], positive: bool) -> tuple[float, float]:
 def numbers(values: Any) -> Numbers:
     """Return values as a vector of floats; None is not a number."""
     return np.array([math.nan if v is None else v for v in np.asarray(values).ravel()], float)
+
+
+def drawable(values: Numbers, positive: bool) -> NDArray[np.bool_]:
+    """Return which values have a place on an axis; on a logarithmic one these are `positive`."""
+    known = np.nan_to_num(values, nan=np.inf)
+    return (np.abs(known) <= MOST) & ((known >= LEAST) | (not positive))
 
 
 def finite(values: Any) -> Numbers:
