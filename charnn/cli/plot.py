@@ -56,7 +56,7 @@ def command(
     \b
     charnn plot runs/shakespeare-lstm
     charnn plot runs/shakespeare-lstm runs/shakespeare-gru --x seconds --y bits
-    charnn plot runs/shakespeare-* --svg curves.svg
+    charnn plot runs/shakespeare-lstm runs/shakespeare-gru --svg curves.svg
 
     A run is a folder that `charnn train` made, also one whose training is in progress; a checkpoint
     alone knows its losses by updates only. The training loss is the smoothed loss of the batches

@@ -76,8 +76,9 @@ def command(
     has empty columns, and a message on standard error says why. The other lines are still answered,
     and the exit code is 2.
     """
-    from charnn.cli.attention_picture import PANELS, check_folder, write_picture
+    from charnn.cli.attention_picture import PANELS, write_picture
     from charnn.cli.console import say
+    from charnn.cli.picture_file import check_folder
     from charnn.text.live_lines import live_lines
     from charnn.training.archive import load_checkpoint
 

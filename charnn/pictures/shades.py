@@ -18,7 +18,7 @@ from charnn.pictures.canvas import label, number, width_of
 
 Scale = Literal["sequential", "diverging"]
 LEVELS = 20  # of opacity
-STRONGEST = 0.85  # opacity; letters stay readable on it
+STRONGEST = 0.55  # opacity; letters stay readable on it
 BOX, BOXES = 22, 9  # the key: its boxes and their number
 
 
