@@ -28,6 +28,7 @@ ROOMS = (
     "engines",
     "training",
     "formats",
+    "analysis",
     "api",
     "bench",
     "cli",
