@@ -349,7 +349,7 @@ def test_masks_that_differ_are_caught() -> None:
     """With the masks of one generator instead of two, losses differ by far more than allowed."""
     config = config_of(shards=2, dropout=0.3)
     numpy_engine, engine = engines(config)
-    engine._config = config.replace(shards=1)
+    engine._shards = 1
     ours, theirs = (np.array(list(made(each, config, 20))) for each in (numpy_engine, engine))
     assert np.abs(ours - theirs).max() > 100 * LOSSES
     numpy_engine.close()
