@@ -20,6 +20,8 @@ COMMANDS = {
     "predict": "Predict classes, tags or sequences with a model.",
     "eval": "Score texts or examples with a model.",
     "info": "Show what a checkpoint holds.",
+    "plot": "Show learning curves of runs, and what differs between the runs.",
+    "report": "Write a report on a language model: one page that stands alone.",
     "export": "Write a model in a format that other programs read.",
     "import": "Make a checkpoint of another program's model.",
     "vocab": "Show or save the vocabulary of a text.",
