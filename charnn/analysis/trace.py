@@ -22,10 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charnn.analysis.observed import Unwanted, observed
+from charnn.analysis.observed import Notes, Unwanted, observed
 from charnn.arrays import Array
 from charnn.models.language_model import LanguageModel
-from charnn.models.stack import LayerStates
+from charnn.models.stack import LayerStates, Stack
 from charnn.nn.blas import single_thread
 from charnn.nn.buffers import Buffers
 from charnn.nn.losses import cross_entropy
@@ -60,10 +60,12 @@ class StateGradients:
     """The losses (B,) in nats at the last step, and their gradients by earlier states.
 
     `layers` has a dictionary for each layer: by the state's name (K + 1, B, H), the lag first.
+    `traced` are the gates and states of all steps.
     """
 
     losses: Array
     layers: list[dict[str, Array]]
+    traced: list[LayerTrace]
 
 
 def trace(model: LanguageModel, ids: Array, states: LayerStates | None = None) -> Trace:
@@ -78,19 +80,7 @@ def trace(model: LanguageModel, ids: Array, states: LayerStates | None = None) -
         before = model.zero_states(ids.shape[1]) if states is None else states
         h, final, _ = stack.run(model.parameters, ids, before)
         logits, _ = model.head.logits(model.parameters, h, Buffers())
-    names = stack.cell.states
-    layers = [
-        LayerTrace(
-            name,
-            {gate: np.stack(notes.gates[gate]) for gate in stack.cell.gates},
-            {
-                state: np.stack(values)
-                for state, values in zip(names, zip(*notes.states, strict=True), strict=True)
-            },
-        )
-        for name, notes in zip(stack.layers, told, strict=True)
-    ]
-    return Trace(ids, layers, logits.reshape(*ids.shape, -1), final)
+    return Trace(ids, traced(stack, told), logits.reshape(*ids.shape, -1), final)
 
 
 def trace_windows(
@@ -133,7 +123,23 @@ def state_gradients(
         {state: np.stack(notes.gradients[state][: lags + 1]) for state in stack.cell.states}
         for notes in told
     ]
-    return StateGradients(losses, layers)
+    return StateGradients(losses, layers, traced(stack, told))
+
+
+def traced(stack: Stack, told: list[Notes]) -> list[LayerTrace]:
+    """Return what the layers of a stack told of their gates and states."""
+    names = stack.cell.states
+    return [
+        LayerTrace(
+            name,
+            {gate: np.stack(notes.gates[gate]) for gate in stack.cell.gates},
+            {
+                state: np.stack(values)
+                for state, values in zip(names, zip(*notes.states, strict=True), strict=True)
+            },
+        )
+        for name, notes in zip(stack.layers, told, strict=True)
+    ]
 
 
 def as_columns(ids: Array) -> Array:
