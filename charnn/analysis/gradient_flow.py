@@ -35,7 +35,8 @@ from charnn.models.evaluation import WARM_UP
 from charnn.models.language_model import LanguageModel
 from charnn.nn.rnn import RNN
 
-COLUMNS = 32  # positions side by side: their steps' intermediate results are kept
+COLUMNS = 32  # positions side by side, at most
+KEPT = 1 << 23  # pre-activations of positions side by side: what their steps compute is kept
 LEAST = 4  # symbols of a text: two lags, and a target
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the units' time constants
 
@@ -122,8 +123,10 @@ def gradient_flow(
     """
     model = model.with_parameters(model.parameters.astype(np.float64))
     layers = [Sums() for _ in model.stack.layers]
-    for first in range(0, len(places.starts), COLUMNS):
-        starts = places.starts[first : first + COLUMNS]
+    a_column = (places.lags + 1) * len(layers) * len(model.cell.gates) * model.stack.hidden_size
+    columns = max(1, min(COLUMNS, KEPT // a_column))
+    for first in range(0, len(places.starts), columns):
+        starts = places.starts[first : first + columns]
         read = ids[starts + np.arange(places.lags + 2)[:, None]]
         before = states_before(model, ids, starts, places.warm_up)
         found = state_gradients(model, read, places.lags, before)
