@@ -92,6 +92,11 @@ def model_on(model: Any, options: EngineConfig) -> Any:
 
     That is NumPy's model itself, or one that PyTorch computes. Raises ConfigError.
     """
+    if ranks() > 1:
+        raise ConfigError(
+            f"torchrun has started {ranks()} processes, but only `charnn train` computes in "
+            "several; start charnn without torchrun."
+        )
     if chosen(options) == "shards":
         return model
     load_torch()

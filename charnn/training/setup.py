@@ -142,7 +142,8 @@ def new_run(
             own.create(config, force, team.launch)  # last of all: what fails leaves an old run
         return trainer
 
-    return Run(team.together(prepare), [*dataset.notes, *notes])
+    trainer = team.together(prepare)
+    return Run(trainer, [*dataset.notes, *notes, *trainer.engine.notes()])
 
 
 def default_folder(files: Sequence[str] | Dataset, config: Config) -> Path:
@@ -231,7 +232,8 @@ def rest_of_run(
     if again:
         update = checkpoint.progress.update
         notes.append(f"torchrun has started the run again; it goes on from update {update:,}.")
-    return Run(team.together(prepare), notes)
+    trainer = team.together(prepare)
+    return Run(trainer, [*notes, *trainer.engine.notes()])
 
 
 def dataset_of_run(

@@ -32,9 +32,11 @@ from charnn.engines.torch.networks import network_of
 from charnn.engines.torch.optimizers import TorchOptimizer
 from charnn.engines.torch.randomness import Columns, DeviceRandomness, ShardsRandomness
 from charnn.engines.torch.stack import LayerStates
+from charnn.models.correspondence import pytorch
 from charnn.models.model import Model
 from charnn.models.score import Score
 from charnn.nn.clipping import clipping_factor
+from charnn.nn.gru import GRU
 from charnn.nn.parameters import Parameters
 from charnn.nn.teacher_forcing import share_of_data
 from charnn.tasks.registry import task_of
@@ -83,11 +85,6 @@ class TorchEngine:
             self._gradient.graphs = Graphs((config.training.seq_length, self._columns.count))
         self._wished = dict.fromkeys(WISHES, False)
         self._answered = dict.fromkeys(WISHES, False)
-
-    @property
-    def loops(self) -> bool:
-        """Whether a layer runs step by step, because PyTorch has none that computes the same."""
-        return self.network.loops
 
     @torch.no_grad()
     def update(self, number: int, rate: float) -> tuple[float, float]:
@@ -181,6 +178,17 @@ class TorchEngine:
             return flag
         self._wished[wish] = flag
         return self._answered[wish]
+
+    def notes(self) -> list[str]:
+        """Return why the network runs step by step, if it does: see `Engine.notes`."""
+        cell = self._model.cell
+        if not self.network.loops:
+            return []
+        if pytorch(cell) is not None:
+            reason = "PyTorch's layers drop nothing inside the recurrence"
+            return [f"{reason}, so the network runs step by step, which is slower."]
+        other = "; --gru-reset after is faster" if isinstance(cell, GRU) else ""
+        return [f"PyTorch has no {cell}, so it runs step by step, which is slower{other}."]
 
     def provenance(self) -> dict[str, str]:
         """Return PyTorch's version, the device and the number of ranks."""
