@@ -99,7 +99,7 @@ def show_flow(title: str, flows: Mapping[str, LayerFlow], window: int | None) ->
         rows.append([f"at lags from {window}", *shares])
     if any(state.direct_decay is not None for _, state in columns):
         gates = {str(layer.keeps) for layer in flows.values() if layer.keeps is not None}
-        name = " or ".join(f"prod ({gate})" if " " in gate else f"prod {gate}" for gate in gates)
+        name = " or ".join(map(product_of, sorted(gates)))
         direct = [state.direct_decay for _, state in columns]
         factors = [None if each is None else each.factor for each in direct]
         lives = [None if each is None else each.half_life for each in direct]
@@ -208,7 +208,14 @@ def meaning(after: LayerFlow, before: LayerFlow, window: int) -> list[str]:
                 f"  {percent(beyond)} of it, summed over the lags, lies further back than the "
                 f"{window} steps of a training window."
             )
+    direct = after.states[-1].direct_decay
+    if direct is not None and direct.half_life is not None:
+        found.append(
+            f"On the direct path alone, {product_of(after.keeps)}, it would halve every "
+            f"{direct.half_life:.1f} steps."
+        )
     if after.bound is not None:
+        found.append(f"In the mean, tanh passes on {after.mean_slope:.3f} of it: 1 - h^2.")
         sigma = after.spectra[0].largest_singular
         verdict = (
             "it is below 1, so gradients by h must vanish"
@@ -220,6 +227,11 @@ def meaning(after: LayerFlow, before: LayerFlow, window: int) -> list[str]:
     elif after.spectra:
         found.append("No bound follows from W_hh alone: the state also passes through its gate.")
     return found
+
+
+def product_of(gate: str | None) -> str:
+    """Return the direct path's product in words: `prod f`, or `prod (1 - z)`."""
+    return f"prod ({gate})" if gate is not None and " " in gate else f"prod {gate}"
 
 
 def course(flow: StateFlow) -> str:

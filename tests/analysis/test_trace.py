@@ -20,14 +20,20 @@ from looked_into import (
 )
 from reference import gate, sigma
 
+import charnn
 from charnn.analysis import observed as observing
 from charnn.analysis import trace as tracing
 from charnn.analysis.trace import state_gradients, trace, trace_windows
 from charnn.arrays import Array
+from charnn.config import ModelConfig
+from charnn.errors import ConfigError, CorpusError
 from charnn.models import stack as stacks
 from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
+from charnn.models.tagger import Tagger
 from charnn.nn.cell import Cell, StepBackward, StepWeights
 from charnn.nn.kernels.kernel import States
+from charnn.training.checkpoint import Checkpoint
 
 T = 6
 MORE: list[dict[str, Any]] = [
@@ -298,6 +304,45 @@ def test_the_way_through_h_is_part_of_the_gradient_by_c(monkeypatch: pytest.Monk
     assert np.abs(found.layers[0]["c"][0]).min() > 0
     cut = [{"h": found.layers[0]["h"], "c": np.roll(found.layers[0]["c"], -1, axis=0)}]
     assert furthest(cut, expected) > 1e-3
+
+
+# From Python
+
+
+TEXT = "the tide goes out and the lamp stays lit; all night a bell rings. " * 20
+TINY = {"hidden_size": 6, "batch_size": 4, "seq_length": 10, "steps": 2, "embedding_size": 3}
+
+
+@pytest.fixture(scope="module")
+def saved() -> Checkpoint:
+    """Return a checkpoint of a small model."""
+    run = charnn.train(charnn.corpus(TEXT), **TINY)
+    list(run)
+    return run.checkpoint
+
+
+def test_a_text_and_its_ids(saved: Checkpoint) -> None:
+    """A checkpoint reads a text; a model reads ids, and goes on where a trace ended."""
+    text = "a lamp stays lit"
+    ids = saved.vocabulary.encode(text)
+    found = charnn.trace(saved, text)
+    assert found.logits.shape == (len(text), 1, len(saved.vocabulary))
+    assert np.array_equal(charnn.trace(saved.model, ids).logits, found.logits)
+    rest = charnn.trace(saved, text[6:], charnn.trace(saved, text[:6]).final)
+    assert np.abs(rest.logits - found.logits[6:]).max() < 1e-6
+
+
+def test_what_cannot_be_traced(saved: Checkpoint) -> None:
+    """An unknown character, no text, a text without a vocabulary, and a model of another task."""
+    with pytest.raises(CorpusError, match="'€', which the model does not know"):
+        charnn.trace(saved, "a €")
+    with pytest.raises(CorpusError, match="the text is empty"):
+        charnn.trace(saved, "")
+    with pytest.raises(ConfigError, match="has no vocabulary"):
+        charnn.trace(saved.model, "a lamp")
+    tagger = Tagger.started(ModelConfig(hidden_size=4), Sizes(5, 3), seed=1)
+    with pytest.raises(ConfigError, match="of another task"):
+        charnn.trace(tagger, random_ids(3))
 
 
 def test_training_does_not_listen() -> None:
