@@ -14,6 +14,7 @@ from charnn.cli.text_plot import Points, text_plot
 
 NONE = "-"
 AT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # lags of a table
+COLUMNS = 46  # of a terminal with 80, for figures beside their names
 LOWEST = 1e-15  # of a plot, in shares of the highest norm
 
 
@@ -58,24 +59,47 @@ def show_cells(flows: Mapping[str, GradientFlow], start: str, quiet: bool) -> No
     show(f"untrained networks: {UNITS} units, {STEPS} steps, recurrent weights start {start}")
     show("")
     layers = {cell: flow.layers[0] for cell, flow in flows.items()}
-    show_flow("", layers, None)
+    parts = side_by_side(layers)
+    for part in parts:
+        show_flow("", part, None)
     if not quiet:
         marks = marks_for(list(layers))
         show("by h: " + ", ".join(f"{mark} {cell}" for cell, mark in marks.items()))
         plot({marks[cell]: layer.states[0].median for cell, layer in layers.items()})
         show("")
-    show_spectra("", layers)
-    show_units("", layers)
-    for cell, layer in layers.items():
-        h = layer.states[0]
-        show(f"{cell}: after {STEPS - 1} steps {h.median[-1] / h.median[0]:.2e} of it is left.")
-    show("")
+    for part in parts:
+        show_spectra("", part)
+        show_units("", part)
+    if not quiet:
+        for cell, layer in layers.items():
+            h = layer.states[0]
+            left = h.median[-1] / (h.median[0] or 1)
+            show(
+                f"{cell}: by h, a loss's gradient {course(h)}; {STEPS - 1} steps back, "
+                f"{left:.2g} of its norm is left."
+            )
+        show("These networks have learned nothing: compare `charnn gradflow CKPT TEXT`.")
+        show("")
     facts = Arithmetic()
     show(f"0.9^100 = {facts.shrinking:.2e}, 1.1^100 = {facts.growing:,.0f}: a factor a step")
     show(
-        f"sigma(1) = {facts.gate:.2f}: a forget gate whose bias starts at 1 keeps that share; "
+        f"sigma(1) = {facts.gate:.2f}: what a forget gate of bias 1 keeps in a step; "
         f"half-life {facts.half_life:.1f} steps"
     )
+
+
+def side_by_side(layers: Mapping[str, LayerFlow]) -> list[dict[str, LayerFlow]]:
+    """Return networks in groups whose columns fit into a terminal."""
+    parts: list[dict[str, LayerFlow]] = []
+    room = 0
+    for name, layer in layers.items():
+        width = len(layer.states) * (len(name) + 5)
+        if width > room:
+            parts.append({})
+            room = COLUMNS
+        parts[-1][name] = layer
+        room -= width
+    return parts
 
 
 def show_flow(title: str, flows: Mapping[str, LayerFlow], window: int | None) -> None:

@@ -265,6 +265,9 @@ def test_batches_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done[3:] == [1] * 11
     for other in (parts, one):
         for ours, theirs in zip(whole.layers, other.layers, strict=True):
+            assert ours.mean_kept == pytest.approx(theirs.mean_kept, rel=1e-12)
+            assert ours.mean_slope == pytest.approx(theirs.mean_slope, rel=1e-12)
+            assert ours.time_constants == pytest.approx(theirs.time_constants, rel=1e-12)
             for flow, again in zip(ours.states, theirs.states, strict=True):
                 assert flow.median == pytest.approx(again.median, rel=1e-9)
                 assert flow.direct == again.direct or flow.direct == pytest.approx(again.direct)

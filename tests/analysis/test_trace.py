@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from looked_into import (
+    GATES,
     B,
     H,
     V,
@@ -18,7 +19,6 @@ from looked_into import (
     random_states,
     small_model,
 )
-from reference import gate, sigma
 
 import charnn
 from charnn.analysis import observed as observing
@@ -115,18 +115,19 @@ def test_gates_make_the_states(cell_options: dict[str, str]) -> None:
             assert np.array_equal(gates["h"], h)
 
 
-def test_gates_are_the_equations() -> None:
-    """The LSTM's gates of the first layer, each by itself."""
-    model = small_model(cell="lstm")
-    ids, states = random_ids(T), random_states(model)
-    layer = trace(model, ids, states).layers[0]
-    W = group(model, "layer1")
-    for number, name in enumerate("ifog"):
-        expected = [
-            gate(number, x, h, W) for x, h in zip(np.eye(V)[ids], layer.states["h"], strict=False)
-        ]
-        activation = np.tanh if name == "g" else sigma
-        assert np.abs(layer.gates[name] - activation(np.array(expected))).max() < 1e-12
+def test_gates_are_the_equations(kind: tuple[str, str], cell_options: dict[str, str]) -> None:
+    """Every gate of both layers by itself, by the naive oracle."""
+    model = small_model(**cell_options)
+    ids = random_ids(T)
+    x = np.eye(V)[ids]
+    for number, layer in enumerate(trace(model, ids, random_states(model)).layers):
+        W = group(model, f"layer{number + 1}")
+        for t in range(T):
+            before = tuple(state[t] for state in layer.states.values())
+            after = tuple(state[t + 1] for state in layer.states.values())
+            for name, expected in GATES[kind](x[t], before, after, W).items():
+                assert np.abs(layer.gates[name][t] - expected).max() < 1e-12
+        x = layer.states["h"][1:]
 
 
 @pytest.mark.parametrize("more", [{}, {"attention": "dot", "attention_span": 3}], ids=str)

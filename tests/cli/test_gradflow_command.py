@@ -117,6 +117,15 @@ def test_cells(work_folder: Path) -> None:
     assert np.isfinite(found["cells"]["rnn"]["layers"][0]["states"][0]["median"]).all()
 
 
+def test_many_cells(work_folder: Path) -> None:
+    """Their tables stand below each other, in 80 columns; every cell is there once."""
+    shown = output("gradflow", "--cell", "rnn,lstm,gru,layernorm-lstm,mingru", "--quiet")
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("gradient of the loss at T by the state") == 2
+    assert shown.count("layernorm-lstm c") == 1
+    assert shown.count("mingru h") == 1
+
+
 def test_notes(model: Path) -> None:
     """Unknown characters, a short text and a checkpoint without a record are said."""
     Path("short.txt").write_text("the tide goes out €€", encoding="utf-8")
