@@ -83,7 +83,7 @@ def show_cells(flows: Mapping[str, GradientFlow], start: str, quiet: bool) -> No
     facts = Arithmetic()
     show(f"0.9^100 = {facts.shrinking:.2e}, 1.1^100 = {facts.growing:,.0f}: a factor a step")
     show(
-        f"sigma(1) = {facts.gate:.2f}: what a forget gate of bias 1 keeps in a step; "
+        f"sigma(1) = {facts.gate:.2f}: what a forget gate of bias 1 keeps; "
         f"half-life {facts.half_life:.1f} steps"
     )
 
