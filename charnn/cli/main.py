@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "Predict classes, tags or sequences with a model.",
     "eval": "Score texts or examples with a model.",
     "info": "Show what a checkpoint holds.",
+    "gradflow": "Show how far gradients reach back, and why.",
     "plot": "Show learning curves of runs, and what differs between the runs.",
     "report": "Write a report on a language model: one page that stands alone.",
     "export": "Write a model in a format that other programs read.",
