@@ -19,6 +19,8 @@ COMMANDS = {
     "predict": "Predict classes, tags or sequences with a model.",
     "eval": "Score texts or examples with a model.",
     "info": "Show what a checkpoint holds.",
+    "read": "Read a text: how surprising each character is, and what is hard.",
+    "novelty": "Say what of a sample stands in the training text.",
     "export": "Write a model in a format that other programs read.",
     "import": "Make a checkpoint of another program's model.",
     "vocab": "Show or save the vocabulary of a text.",
