@@ -1,7 +1,7 @@
 """What `charnn novelty` takes on 100 MB of training text: `make scale` runs it.
 
-The text is the lines of the play in `data/`, shuffled anew for each repetition. The samples are one drawn
-from an untrained model, the play itself, and a piece of the training text.
+The text is the lines of the play in `data/`, shuffled anew for each repetition. The samples are one
+that is drawn from an untrained model, the play itself, and a piece of the training text.
 """
 
 from __future__ import annotations

@@ -23,10 +23,19 @@ from charnn.arrays import Array
 from charnn.text.vocabulary import Vocabulary
 
 EXPECTED, KNOWN, RARE, NEWLINE, BEGINNING, OTHER = range(6)
-KINDS = ("expected", "n-gram", "rare word", "after newline", "word beginning", "other")
 SHORTEST_CONTEXT = 5  # symbols
 RARE_COUNT = 5  # occurrences
 LONGEST_WORD = 64  # letters; a longer one is rare
+DEFINITIONS = {  # in the order of the classes' numbers
+    "expected": "had a chance of 1/2 or more: no error",
+    "n-gram": "the longest context before it that stands in the training text is followed there by "
+    f"it more often than not; contexts have {SHORTEST_CONTEXT} symbols or more",
+    "rare word": f"a letter of a word that occurs at most {RARE_COUNT} times in the training text",
+    "after newline": "the first symbol of a line",
+    "word beginning": "the first letter of a word",
+    "other": "none of these",
+}
+KINDS = tuple(DEFINITIONS)
 GAP = 0  # what stands for everything between words
 
 
@@ -56,14 +65,13 @@ class ErrorSorter:
 
     def __init__(self, vocabulary: Vocabulary, train: Array | None, order: int) -> None:
         """`train` are the ids of the training text, if there is one."""
-        self._train, self._order = train, order
+        self._order = order
+        self._train = np.empty(0, vocabulary.id_dtype) if train is None else train
         self._letters = letters_of(vocabulary)
         newline = int(vocabulary.encode("\n")[0])
         self._newline = newline if newline < len(vocabulary.symbols) else -1
-        self.definitions = definitions(order)
-        if train is None:
-            for kind in (KNOWN, RARE):
-                del self.definitions[KINDS[kind]]
+        without = () if train is not None else (KINDS[KNOWN], KINDS[RARE])
+        self.definitions = {name: DEFINITIONS[name] for name in KINDS if name not in without}
 
     def sort(self, ids: Array, start: int, bits: Array) -> Array:
         """Return the classes (n,) of symbols of a text, ids (N,), from `start`, 1 or more, on.
@@ -77,7 +85,7 @@ class ErrorSorter:
         kinds = np.full(len(at), OTHER)
         kinds[letter[at] & ~letter[at - 1]] = BEGINNING
         kinds[piece[at - 1] == self._newline] = NEWLINE
-        if self._train is not None:
+        if KINDS[KNOWN] in self.definitions:
             words = at[letter[at]]
             kinds[np.isin(at, words[self._rare(piece, words)])] = RARE
             kinds[known_by_ngrams(piece, at, self._train, self._order)] = KNOWN
@@ -87,7 +95,6 @@ class ErrorSorter:
 
     def _rare(self, piece: Array, at: Array) -> Array:
         """Return whether letters at some places (K,) are in words that are rare in the training."""
-        assert self._train is not None
         text = Words(piece, self._letters)[:]  # whose places are one more than the piece's
         gaps = np.flatnonzero(text == GAP)
         after = np.searchsorted(gaps, at + 1)
@@ -101,21 +108,6 @@ class ErrorSorter:
             own = sizes == n
             rare[own] = often[np.searchsorted(starts[n], first[own])] <= RARE_COUNT
         return rare
-
-
-def definitions(order: int) -> dict[str, str]:
-    """Return what each class is, in words."""
-    words = (
-        "had a chance of 1/2 or more: no error",
-        f"the {order} symbols before it, or as many of the last of them as stand together in the "
-        f"training text but at least {SHORTEST_CONTEXT}, are followed there by it more often than "
-        "not",
-        f"a letter of a word that occurs at most {RARE_COUNT} times in the training text",
-        "the first symbol of a line",
-        "the first letter of a word",
-        "none of these",
-    )
-    return dict(zip(KINDS, words, strict=True))
 
 
 def letters_of(vocabulary: Vocabulary) -> Array:

@@ -8,15 +8,17 @@ With the prefix sums P_i = sum over j < i of r(x_j) B^j it is (P_{i+n} - P_i) B^
 odd number has an inverse mod 2^64.
 
 The larger text is read in blocks, so that memory does not grow with it. A table, by the first bits
-of a hash, says whether an n-gram may be a wanted one, or may begin a longer one that is wanted: most
-places are ruled out by their shortest n-grams. What is left is looked up among the sorted hashes of
-those wanted, and at last compared symbol by symbol: equal hashes of different n-grams do no harm.
+of a hash, says whether an n-gram may be a wanted one, or may begin a longer one that is wanted:
+most places are ruled out by their shortest n-grams. What is left is looked up among the sorted
+hashes of those wanted, and at last compared symbol by symbol, so that equal hashes of different
+n-grams do no harm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -31,6 +33,14 @@ FEWEST_BITS, MOST_BITS = 16, 22  # of the table's index
 ROOM = 4  # bits of the table's index beyond those that number the n-grams
 STALE = 8  # n-grams are dropped from a table when one in so many has been found
 FEWER = 0.75  # the share of all n-grams that is left when places are ruled out by these alone
+
+
+class Readable(Protocol):
+    """Ids (M,) that are read in pieces, such as an array that is mapped from a file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Array: ...
 
 
 def ignore(_: int) -> None:
@@ -185,7 +195,7 @@ def rule_out(grams: Sequence[Grams]) -> None:
 
 
 def occurrences(
-    grams: Sequence[Grams], corpus: Array, advance: Callable[[int], None]
+    grams: Sequence[Grams], corpus: Readable, advance: Callable[[int], None]
 ) -> Iterator[tuple[Grams, Array, Array]]:
     """Yield n-grams, sorted by n, with their numbers and places (K,) in a corpus, block by block.
 
@@ -231,7 +241,7 @@ def grams_of(text: Array, starts: Mapping[int, Array]) -> list[Grams]:
 def first_places(
     text: Array,
     starts: Mapping[int, Array],
-    corpus: Array,
+    corpus: Readable,
     advance: Callable[[int], None] = ignore,
 ) -> dict[int, Array]:
     """Return by n where in a corpus the n-grams of a text stand first, (S,); -1: nowhere.
@@ -253,7 +263,7 @@ def first_places(
 def counts(
     text: Array,
     starts: Mapping[int, Array],
-    corpus: Array,
+    corpus: Readable,
     advance: Callable[[int], None] = ignore,
 ) -> dict[int, Array]:
     """Return by n how often the n-grams of a text stand in a corpus, (S,): see `first_places`."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import count, takewhile
+from itertools import count, pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -143,7 +143,7 @@ class Parts:
     def __init__(self, texts: Sequence[Array], vocabulary: Vocabulary) -> None:
         """Join ids (N,), which may have ids that are no symbol's."""
         sizes = np.cumsum([0, *map(len, texts)]).tolist()
-        self.ends = list(zip(sizes, sizes[1:], strict=False))
+        self.ends = list(pairwise(sizes))
         self.ids = np.concatenate(texts).astype(vocabulary.id_dtype)
         strange = self.ids >= len(vocabulary.symbols)  # unknown, or missing from the vocabulary
         self._strange = np.concatenate([[0], np.cumsum(strange)])
@@ -155,7 +155,8 @@ class Parts:
 
     def clean(self, places: Array, n: int) -> Array:
         """Return those places whose n-grams have no unknown symbol."""
-        return places[self._strange[places + n] == self._strange[places]]
+        known: Array = self._strange[places + n] == self._strange[places]
+        return places[known]
 
     def find(
         self, lengths: Sequence[int], train: Array, advance: Callable[[int], None]

@@ -11,7 +11,7 @@ definitions are those of `charnn.analysis.error_classes`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -132,7 +132,11 @@ def read(
     shown = [
         Surprise(at, symbol, float(bits), KINDS[kind], next(guesses, []))
         for at, symbol, bits, kind in zip(
-            range(begin, end), names(ids[begin:end], vocabulary), shown_bits, shown_kinds, strict=True
+            range(begin, end),
+            names(ids[begin:end], vocabulary),
+            shown_bits,
+            shown_kinds,
+            strict=True,
         )
     ]
     if part[0] == 0 and part[1] > 0:
@@ -197,9 +201,7 @@ def likeliest(
     for _, _, y in predictions(model, ids, begin, end, streams=1, distributions=True):
         best = np.argsort(-y, axis=1, kind="stable")[:, :GUESSES]
         for row, probabilities in zip(best, y, strict=True):
-            yield list(
-                zip(names(row, vocabulary), map(float, probabilities[row]), strict=True)
-            )
+            yield list(zip(names(row, vocabulary), map(float, probabilities[row]), strict=True))
 
 
 def predictions(

@@ -22,6 +22,8 @@ COMMANDS = {
     "info": "Show what a checkpoint holds.",
     "read": "Read a text: how surprising each character is, and what is hard.",
     "novelty": "Say what of a sample stands in the training text.",
+    "plot": "Show learning curves of runs, and what differs between the runs.",
+    "report": "Write a report on a language model: one page that stands alone.",
     "export": "Write a model in a format that other programs read.",
     "import": "Make a checkpoint of another program's model.",
     "vocab": "Show or save the vocabulary of a text.",

@@ -162,12 +162,12 @@ def read_text(name: str, encoding: str, vocabulary: Vocabulary, notes: list[str]
 
 def draw(path: Path, found: Novelty, ids: Array, vocabulary: Vocabulary) -> None:
     """Write the first sample as SVG: what is copied has a colour. Raises InputError."""
-    from charnn.cli.svg_file import write_picture
+    from charnn.cli.picture_file import write_file
     from charnn.pictures import coloured_text
 
     sample = found.samples[0]
     covered = levels(sample, 0, min(DRAWN, sample.size))
-    write_picture(
+    write_file(
         path,
         coloured_text(
             symbols_of(ids[:DRAWN], vocabulary),

@@ -79,7 +79,7 @@ def command(
     from charnn.analysis.subject import language_model
     from charnn.analysis.surprise import read
     from charnn.cli.console import progress_bar, say
-    from charnn.cli.svg_file import check_folder
+    from charnn.cli.picture_file import check_folder
     from charnn.tasks.language_modelling import unknown_note
     from charnn.text.corpus import read_for_scoring
     from charnn.training.archive import load_checkpoint
@@ -140,11 +140,11 @@ def text_of_training(saved: Checkpoint, names: tuple[str, ...], notes: list[str]
 
 def draw(path: Path, found: Reading) -> None:
     """Write the part that is shown as SVG. Raises InputError."""
-    from charnn.cli.svg_file import write_picture
+    from charnn.cli.picture_file import write_file
     from charnn.pictures import coloured_text
 
     part = found.shown[:DRAWN]
-    write_picture(
+    write_file(
         path,
         coloured_text(
             [each.symbol for each in part],

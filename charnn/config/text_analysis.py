@@ -49,9 +49,7 @@ class NoveltyConfig(Section):
         minimum=1,
         maximum=LARGEST_SAMPLE,
     )
-    show: int = option(
-        400, "How many symbols are shown around the longest copied run.", minimum=0
-    )
+    show: int = option(400, "How many symbols are shown around the longest copied run.", minimum=0)
     encoding: str = option("utf-8", "Encoding of the sample.")
 
     def __post_init__(self) -> None:
