@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from charnn.nn.blas import single_thread
 from charnn.nn.buffers import Buffers
 from charnn.nn.losses import cross_entropy, softmax
 from charnn.text.vocabulary import Vocabulary
+
+Columns: TypeAlias = tuple[Array, Array, Array]  # places, bits and classes of symbols (K,)
 
 CHUNK = 1 << 19  # symbols whose surprise is in memory at once
 GUESSES = 5
@@ -113,56 +115,71 @@ def read(
     before it if `guess_all`. `order` is how many symbols the n-gram model reads. Memory does not
     grow with N. `advance` is told the predictions made.
     """
-    sorter = ErrorSorter(vocabulary, train, order)
-    counts, sums = np.zeros(len(KINDS), np.int64), np.zeros(len(KINDS))
-    begin, end = max(part[0], 1), min(part[1], len(ids))
-    within: list[tuple[Array, Array]] = []
-    top = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64)
+    sorter, tally = ErrorSorter(vocabulary, train, order), Tally(part, len(ids))
     for start, bits in surprises(model, ids, advance):
-        kinds = sorter.sort(ids, start, bits)
-        counts += np.bincount(kinds, minlength=len(KINDS))
-        sums += np.bincount(kinds, bits, len(KINDS))
-        own = slice(max(begin - start, 0), max(end - start, 0))
-        within.append((bits[own], kinds[own]))
-        found = np.arange(start, start + len(bits)), bits, kinds
-        top = most_surprising(*map(np.concatenate, zip(top, found, strict=True)))
-    shown_bits, shown_kinds = map(np.concatenate, zip(*within, strict=True))
-    many = end - begin if guess_all else 0
-    guesses = likeliest(model, vocabulary, ids, begin, begin + max(many, 0))
-    shown = [
-        Surprise(at, symbol, float(bits), KINDS[kind], next(guesses, []))
-        for at, symbol, bits, kind in zip(
-            range(begin, end),
-            names(ids[begin:end], vocabulary),
-            shown_bits,
-            shown_kinds,
-            strict=True,
-        )
-    ]
-    if part[0] == 0 and part[1] > 0:
-        shown.insert(0, Surprise(0, names(ids[:1], vocabulary)[0], None, None, []))
-    surprising = [
-        Surprise(
-            at,
-            names(ids[at : at + 1], vocabulary)[0],
-            float(bits),
-            KINDS[kind],
-            next(likeliest(model, vocabulary, ids, at, at + 1)),
-        )
-        for at, bits, kind in zip(*(column.tolist() for column in top), strict=True)
-    ]
-    classes = [
-        KindOfError(name, sorter.definitions[name], int(counts[kind]), float(sums[kind]))
-        for kind, name in enumerate(KINDS)
+        tally.add(start, bits, sorter.sort(ids, start, bits))
+    kinds = [
+        KindOfError(name, sorter.definitions[name], int(tally.symbols[at]), float(tally.bits[at]))
+        for at, name in enumerate(KINDS)
         if name in sorter.definitions
     ]
-    return Reading(len(ids) - 1, float(sums.sum()), classes, shown, surprising)
+    shown, surprising = tally.shown(), tally.surprising
+    end = tally.end if guess_all else tally.begin
+    guesses = likeliest(model, vocabulary, ids, tally.begin, end)
+    described = described_symbols(ids, vocabulary, shown, guesses)
+    if part[0] == 0 < part[1]:
+        described.insert(0, Surprise(0, names(ids[:1], vocabulary)[0], None, None, []))
+    own = (next(likeliest(model, vocabulary, ids, at, at + 1)) for at in surprising[0].tolist())
+    hardest = described_symbols(ids, vocabulary, surprising, own)
+    return Reading(len(ids) - 1, float(tally.bits.sum()), kinds, described, hardest)
 
 
-def most_surprising(places: Array, bits: Array, kinds: Array) -> tuple[Array, Array, Array]:
-    """Return those of symbols (K,) that have the largest surprise, the largest first."""
-    order = np.lexsort((places, -bits))[:MOST_SURPRISING]
-    return places[order], bits[order], kinds[order]
+class Tally:
+    """Adds up the symbols of a text, class by class, and keeps those of a part and the worst.
+
+    `symbols` and `bits` are the sums by class; `surprising` are the places, the surprise and the
+    classes of the most surprising symbols, the worst first.
+    """
+
+    def __init__(self, part: tuple[int, int], size: int) -> None:
+        """Keep the part from its first to before its last symbol, of a text of some size."""
+        self.begin = max(part[0], 1)
+        self.end = max(self.begin, min(part[1], size))
+        self.symbols, self.bits = np.zeros(len(KINDS), np.int64), np.zeros(len(KINDS))
+        self.surprising: Columns = np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64)
+        self._shown: list[Columns] = []
+
+    def add(self, start: int, bits: Array, kinds: Array) -> None:
+        """Add the symbols (n,) from `start` on."""
+        self.symbols += np.bincount(kinds, minlength=len(KINDS))
+        self.bits += np.bincount(kinds, bits, len(KINDS))
+        places = np.arange(start, start + len(bits))
+        own = slice(max(self.begin - start, 0), max(self.end - start, 0))
+        self._shown.append((places[own], bits[own], kinds[own]))
+        found = (self.surprising, (places, bits, kinds))
+        places, bits, kinds = map(np.concatenate, zip(*found, strict=True))
+        worst = np.lexsort((places, -bits))[:MOST_SURPRISING]
+        self.surprising = places[worst], bits[worst], kinds[worst]
+
+    def shown(self) -> Columns:
+        """Return the places, the surprise and the classes of the part's symbols."""
+        places, bits, kinds = map(np.concatenate, zip(*self._shown, strict=True))
+        return places, bits, kinds
+
+
+def described_symbols(
+    ids: Array,
+    vocabulary: Vocabulary,
+    columns: Columns,
+    guesses: Iterator[list[tuple[str, float]]],
+) -> list[Surprise]:
+    """Return symbols with what was likeliest before each of them, as far as there are guesses."""
+    symbols = names(ids[columns[0]], vocabulary)
+    rows = zip(symbols, *(column.tolist() for column in columns), strict=True)
+    return [
+        Surprise(place, symbol, bits, KINDS[kind], next(guesses, []))
+        for symbol, place, bits, kind in rows
+    ]
 
 
 def names(ids: Array, vocabulary: Vocabulary) -> list[str]:

@@ -70,49 +70,52 @@ def command(
     the model's copying (McCoy et al., TACL 2023). Text at a low temperature repeats itself, and
     each repetition counts.
 
-    Below are the longest run of each sample that stands in the training text, with its place, and
-    the text around it, in which copied runs are underlined. Only exact copies count: with one
-    symbol changed, a run ends. What is unknown to the model is never a copy.
+    Below are each sample's longest run that stands in the training text, with its place, and the
+    text around it, copied runs underlined. Only exact copies count: with one symbol changed, a run
+    ends. What is unknown to the model is never a copy.
     """
     from charnn.analysis.novelty import novelty
     from charnn.analysis.subject import language_model
     from charnn.analysis.training_text import training_text
     from charnn.cli.console import progress_bar, say
+    from charnn.cli.picture_file import check_folder
     from charnn.training.archive import load_checkpoint
 
-    options = NoveltyConfig(**values)
-    saved = load_checkpoint(Path(checkpoint))
+    options, saved = NoveltyConfig(**values), load_checkpoint(Path(checkpoint))
     language_model(saved, "novelty")
+    if svg is not None:
+        check_folder(Path(svg))
     text = training_text(saved, train)
-    notes = text.notes
-    beside = text.held_out
+    notes, beside = text.notes, text.held_out
     if held_out is not None:
         beside = read_text(held_out, options.encoding, saved.vocabulary, notes)
-    if sample is None:
-        samples = drawn(saved, options, quiet or as_json)
-    else:
+    if sample is not None:
         samples = {sample: read_text(sample, options.encoding, saved.vocabulary, notes)}
-    if not len(beside):
-        notes.append(
-            "there is no held-out text to compare with, without which the shares say little; give "
-            "one with --held-out FILE."
-        )
-    size = max(map(len, samples.values()))
-    if 0 < len(beside) < size:
-        notes.append(f"the held-out text has {len(beside):,} symbols, fewer than the sample.")
+    else:
+        samples = drawn(saved, options, quiet or as_json)
+    notes += notes_on(beside, max(map(len, samples.values())))
     with progress_bar("searching", PASSES * len(text.train), quiet or as_json) as advance:
         found = novelty(
             samples, text.train, beside, saved.vocabulary, run=options.run, advance=advance
         )
     if svg is not None:
         draw(Path(svg), found, next(iter(samples.values())), saved.vocabulary)
-    if not quiet:
-        for note in notes:
-            say(f"note: {note}")
+    for note in () if quiet else notes:
+        say(f"note: {note}")
     if as_json:
         show_as_json(found, samples, saved.vocabulary)
     else:
         show_found(found, samples, saved.vocabulary, options.show)
+
+
+def notes_on(held_out: Array, size: int) -> list[str]:
+    """Return what is to be known of held-out text beside a sample of some size."""
+    if not len(held_out):
+        lacking = "there is no held-out text to compare with, without which the shares say little"
+        return [f"{lacking}; give one with --held-out FILE."]
+    if len(held_out) < size:
+        return [f"the held-out text has {len(held_out):,} symbols, fewer than the sample."]
+    return []
 
 
 def drawn(saved: Checkpoint, options: NoveltyConfig, quiet: bool) -> dict[str, Array]:

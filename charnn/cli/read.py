@@ -12,22 +12,11 @@ from charnn.config.text_analysis import ReadingConfig
 from charnn.errors import CorpusError
 
 if TYPE_CHECKING:
-    from charnn.analysis.surprise import KindOfError, Reading, Surprise
+    from charnn.analysis.surprise import Reading
     from charnn.arrays import Array
     from charnn.training.checkpoint import Checkpoint
 
-HIGHEST = 9  # bits; what is more surprising has the mark of 9
-MARKS = " 123456789"  # by bits
-STYLES = (
-    "",
-    "white on #4a3c14",
-    *["white on #6e5510"] * 2,
-    *["black on #b07d1a"] * 2,
-    *["black on #f0a020"] * 2,
-    *["black on #ffe08a"] * 2,
-)
 DRAWN = 4_000  # symbols in a picture
-AROUND = 24  # symbols before a surprising one that are shown with it
 
 
 @click.command("read", cls=SectionedCommand)
@@ -77,47 +66,71 @@ def command(
     (9: 9 or more). --json has the five likeliest characters before each one shown.
     """
     from charnn.analysis.subject import language_model
-    from charnn.analysis.surprise import read
-    from charnn.cli.console import progress_bar, say
+    from charnn.cli.console import say
     from charnn.cli.picture_file import check_folder
+    from charnn.cli.read_report import show_as_json, show_reading
     from charnn.tasks.language_modelling import unknown_note
     from charnn.text.corpus import read_for_scoring
     from charnn.training.archive import load_checkpoint
 
     options = ReadingConfig(**values)
     saved = load_checkpoint(Path(checkpoint))
-    model = language_model(saved, "read")
+    language_model(saved, "read")
     if svg is not None:
         check_folder(Path(svg))
     ids, outside = read_for_scoring(text, options.encoding, saved.vocabulary)
     notes = [unknown_note(outside, saved.vocabulary)] if outside else []
-    if options.start >= len(ids):
-        raise CorpusError(
-            f"the text has {len(ids):,} {saved.vocabulary.unit}s, and --start is "
-            f"{options.start:,}; give a smaller number."
-        )
+    part = chosen_part(options, len(ids), saved.vocabulary.unit)
     known = text_of_training(saved, train, notes)
-    stop = len(ids) if options.length is None else min(options.start + options.length, len(ids))
-    with progress_bar("reading", len(ids) - 1, quiet or as_json) as advance:
-        found = read(
-            model,
-            saved.vocabulary,
-            ids,
-            known,
-            part=(options.start, stop),
-            order=options.order,
-            guess_all=as_json,
-            advance=advance,
-        )
+    found = reading_of(saved, ids, known, part, options, guess_all=as_json, quiet=quiet or as_json)
     if svg is not None:
         draw(Path(svg), found)
     if not quiet:
         for note in notes:
             say(f"note: {note}")
     if as_json:
-        show_as_json(found, saved, sum(outside.values()), options, known is not None)
+        show_as_json(found, saved, sum(outside.values()), None if known is None else options.order)
     else:
         show_reading(found, ids, saved, options)
+
+
+def reading_of(
+    saved: Checkpoint,
+    ids: Array,
+    known: Array | None,
+    part: tuple[int, int],
+    options: ReadingConfig,
+    *,
+    guess_all: bool,
+    quiet: bool,
+) -> Reading:
+    """Read ids (N,), with a bar that shows how far it is."""
+    from charnn.analysis.surprise import read
+    from charnn.cli.console import progress_bar
+
+    model, vocabulary = saved.model, saved.vocabulary
+    with progress_bar("reading", len(ids) - 1, quiet) as advance:
+        return read(
+            model,
+            vocabulary,
+            ids,
+            known,
+            part=part,
+            order=options.order,
+            guess_all=guess_all,
+            advance=advance,
+        )
+
+
+def chosen_part(options: ReadingConfig, size: int, unit: str) -> tuple[int, int]:
+    """Return the beginning and the end of what is shown. Raises CorpusError."""
+    if options.start >= size:
+        raise CorpusError(
+            f"the text has {size:,} {unit}s, and --start is {options.start:,}; give a smaller "
+            "number."
+        )
+    length = size if options.length is None else options.length
+    return options.start, min(options.start + length, size)
 
 
 def text_of_training(saved: Checkpoint, names: tuple[str, ...], notes: list[str]) -> Array | None:
@@ -141,6 +154,7 @@ def text_of_training(saved: Checkpoint, names: tuple[str, ...], notes: list[str]
 def draw(path: Path, found: Reading) -> None:
     """Write the part that is shown as SVG. Raises InputError."""
     from charnn.cli.picture_file import write_file
+    from charnn.cli.read_report import HIGHEST
     from charnn.pictures import coloured_text
 
     part = found.shown[:DRAWN]
@@ -155,129 +169,3 @@ def draw(path: Path, found: Reading) -> None:
             description="The darker a character, the less the model expected it.",
         ),
     )
-
-
-def show_as_json(
-    found: Reading, saved: Checkpoint, unknown: int, options: ReadingConfig, classes: bool
-) -> None:
-    """Print all figures, and the part that is shown with the likeliest symbols."""
-    from charnn.cli.console import show_json
-
-    show_json(
-        {
-            "unit": saved.vocabulary.unit,
-            "unknown_characters": unknown,
-            "order": options.order if classes else None,
-            **found.to_json(),
-        }
-    )
-
-
-def show_reading(found: Reading, ids: Array, saved: Checkpoint, options: ReadingConfig) -> None:
-    """Print the tables and a part of the text."""
-    from charnn.cli.console import show
-    from charnn.cli.marked_text import show_marked, show_sentences
-
-    unit = saved.vocabulary.unit
-    show(
-        f"{found.symbols:,} {unit}s predicted, {found.bits / found.symbols:.4f} bits/{unit}, "
-        f"{found.errors / found.symbols:.1%} errors"
-    )
-    show("")
-    show_kinds(found)
-    show_surprising(found.surprising, ids, saved)
-    if not found.shown:
-        return
-    show(f"from {options.start:,} on, {len(found.shown):,} {unit}s", "bold")
-    show_marked(
-        [each.symbol for each in found.shown],
-        [level(each.bits) for each in found.shown],
-        MARKS,
-        STYLES,
-    )
-    show("")
-    show_key()
-    show_sentences(
-        "The lighter the background, or the higher the digit below, the less the model expected "
-        "the character (bits; 9: 9 or more; nothing: less than 1)."
-    )
-
-
-def level(bits: float | None) -> int:
-    """Return a surprise in whole bits, up to 9; 0 for a symbol that is not predicted."""
-    return 0 if bits is None else min(int(bits), HIGHEST)
-
-
-def show_key() -> None:
-    """Print what the backgrounds mean, where there are colours."""
-    from charnn.cli.console import has_colours, show_pieces
-
-    if has_colours():
-        pieces = [("bits", ""), *((f" {mark} ", STYLES[int(mark)]) for mark in MARKS[1:])]
-        show_pieces(pieces)
-
-
-def show_kinds(found: Reading) -> None:
-    """Print the classes with their shares of the errors and of the loss."""
-    from charnn.cli.console import show_table
-
-    total = KindTotal(found)
-    rows = [total.row(kind) for kind in found.kinds]
-    show_table(
-        "classes of characters, and their share of the loss",
-        ["class", "characters", "of errors", "of the loss", "bits each"],
-        [*rows, ["all", f"{found.symbols:,}", "", "", f"{found.bits / found.symbols:.2f}"]],
-        ["class"],
-    )
-
-
-class KindTotal:
-    """What classes are compared with: all errors, and all bits."""
-
-    def __init__(self, found: Reading) -> None:
-        self._errors, self._bits = max(found.errors, 1), found.bits or 1.0
-        self._expected = found.kinds[0]
-
-    def row(self, kind: KindOfError) -> list[str]:
-        """Return a class's row of the table."""
-        is_error = kind is not self._expected
-        return [
-            kind.name,
-            f"{kind.symbols:,}",
-            f"{kind.symbols / self._errors:.1%}" if is_error else "",
-            f"{kind.bits / self._bits:.1%}",
-            f"{kind.bits / kind.symbols:.2f}" if kind.symbols else "",
-        ]
-
-
-def show_surprising(found: list[Surprise], ids: Array, saved: Checkpoint) -> None:
-    """Print the most surprising symbols, each with what precedes it and the likeliest ones."""
-    from charnn.analysis.surprise import names
-    from charnn.cli.console import show_table
-    from charnn.cli.marked_text import sign
-
-    rows = []
-    for each in found:
-        before = names(ids[max(0, each.place - AROUND) : each.place], saved.vocabulary)
-        guesses = "  ".join(f"{visible_sign(s)} {p:.0%}" for s, p in each.guesses)
-        rows.append(
-            [
-                f"{each.bits:.1f}",
-                f"{each.place:,}",
-                f"{''.join(map(sign, before))}[{sign(each.symbol)}]",
-                guesses,
-            ]
-        )
-    show_table(
-        "the most surprising characters, in brackets, and what was likelier",
-        ["bits", "place", "text", "the five likeliest"],
-        rows,
-        ["the five likeliest"],
-    )
-
-
-def visible_sign(symbol: str) -> str:
-    """Return a symbol as it is shown alone: a space can be seen."""
-    from charnn.cli.marked_text import sign
-
-    return "␣" if symbol == " " else sign(symbol)
