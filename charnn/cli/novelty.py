@@ -157,8 +157,8 @@ def read_text(name: str, encoding: str, vocabulary: Vocabulary, notes: list[str]
     unknown = int((ids >= len(vocabulary.symbols)).sum())
     if unknown:
         notes.append(
-            f"'{name}' has {unknown:,} characters that are unknown to the model; what has one of "
-            "them is not copied."
+            f"'{name}' has characters that are unknown to the model, {unknown:,} in all; what has "
+            "one of them is never a copy."
         )
     return ids
 

@@ -92,6 +92,14 @@ def test_equal_hashes_do_no_harm(size: int, monkeypatch: pytest.MonkeyPatch) -> 
     assert found(ngrams, text, corpus) == naive(text, corpus)
 
 
+def test_long_ngrams_are_compared_pair_by_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way in which n-grams are compared makes no difference."""
+    monkeypatch.setattr(ngrams, "LONG", 4)
+    colliding(monkeypatch, ngrams)
+    text, corpus = texts(3)
+    assert found(ngrams, text, corpus) == naive(text, corpus)
+
+
 def test_progress_and_nothing_to_search() -> None:
     """All symbols of the corpus are told; without n-grams nothing is found."""
     text, corpus = texts(4)
