@@ -72,9 +72,11 @@ gpu: .venv/installed-parity
 behaviour: .venv/installed
 	$(BIN)/python tests/behaviour.py
 
-# Measure memory and encoding speed on a text of 4 GB (needs 9 GB of free disk space).
+# Measure memory and speed on a text of 4 GB (needs 9 GB of free disk space), and of the search for
+# copied text in 100 MB.
 scale: .venv/installed
 	$(BIN)/python tests/scale.py
+	$(BIN)/python tests/scale_novelty.py
 
 # Kill runs, damage files, fill disks, and test each property with a thousand examples. This takes
 # ten minutes or more.
