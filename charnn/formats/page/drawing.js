@@ -62,7 +62,7 @@ class UnitMap {
   constructor(canvas, units) {
     this.canvas = canvas;
     this.units = units;
-    this.columns = Math.min(32, 2 ** Math.ceil(Math.log2(Math.sqrt(units) * 1.3)));
+    this.columns = Math.min(32, 2 ** Math.ceil(Math.log2(Math.sqrt(units))));
     this.rows = Math.ceil(units / this.columns);
     this.size = 24; // pixels of a square; the style scales them
     canvas.width = this.columns * this.size;

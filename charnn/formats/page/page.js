@@ -100,9 +100,8 @@ class Page {
     if (!strange.length) return "";
     const shown = strange.slice(0, 5).map((character) => `\u201c${character}\u201d`).join(", ");
     const more = strange.length > 5 ? ` and ${strange.length - 5} more` : "";
-    const done = this.vocabulary.unknown === null
-      ? "they are left out" : "it reads them as unknown";
-    return `The model does not know ${shown}${more}; ${done}.`;
+    const done = this.vocabulary.unknown === null ? "left out" : "read as unknown";
+    return `The model does not know ${shown}${more}; ${strange.length > 1 ? "they are" : "it is"} ${done}.`;
   }
 
   /* Write some characters, in slices, and say so at the end. */
@@ -218,7 +217,7 @@ class Page {
   }
 
   describeUnit() {
-    const [low, high] = [this.low, this.high].map((value) => value.toFixed(2));
+    const [low, high] = [this.low, this.high].map((value) => signed(value));
     const name = `Unit ${this.unit + 1} of layer ${this.layer + 1}`;
     say("unit-note", `${name}: from ${low} to ${high} in this text.`);
   }
@@ -232,7 +231,7 @@ class Page {
     map.setAttribute("aria-valuenow", unit === null ? 0 : unit + 1);
     const value = unit === null ? 0 : this.model.layers[this.layer].h[unit];
     map.setAttribute("aria-valuetext",
-      unit === null ? "none" : `unit ${unit + 1}, now ${value.toFixed(2)}`);
+      unit === null ? "none" : `unit ${unit + 1}, now ${signed(value)}`);
     if (unit === null) say("unit-note", "");
     this.show();
   }
@@ -269,6 +268,10 @@ class Page {
     this.read();
     element("beginning").focus();
   }
+}
+
+function signed(value) {
+  return value.toFixed(2).replace("-", "\u2212");
 }
 
 function counted(number) {
