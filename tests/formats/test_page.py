@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exported_models import checkpoint_of
-from pages import LETTERS, random_checkpoint
+from page_models import LETTERS, random_checkpoint
 
 import charnn
 from charnn.errors import InputError

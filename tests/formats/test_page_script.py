@@ -7,40 +7,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pages import LETTERS, NODE, V, job, logits_of, random_checkpoint, results_of
+from page_models import (
+    KINDS,
+    LETTERS,
+    MODELS,
+    TIED,
+    V,
+    greedy,
+    job,
+    key,
+    logits_of,
+    random_checkpoint,
+)
+from pages import NODE, results_of
 
-from charnn.config import SamplingConfig
 from charnn.formats.page_file import CELLS, MODEL_SCRIPTS, joined
 from charnn.formats.page_weights import rounded
-from charnn.generation.sampling import distribution, draw, encode_prime, sample_ids
+from charnn.generation.sampling import distribution, draw, encode_prime
 from charnn.models.stepper import Stepper
-from charnn.registry import ATTENTIONS
-from charnn.registry import CELLS as REGISTERED
 from charnn.text.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed; apt install nodejs")
 
 TOLERANCE = 1e-5  # against NumPy's float32
 EXACT = 1e-10  # against NumPy's float64, which is what JavaScript computes with
-KINDS = [
-    {"cell": name, "gru_reset": form} if form else {"cell": name}
-    for name in REGISTERED
-    for form in REGISTERED[name].forms()
-]
-TIED = {"embedding_size": 10, "tie_weights": True}
-INPUTS: list[dict[str, Any]] = [{}, {"embedding_size": 5}, TIED]
-MODELS: list[tuple[str, dict[str, Any]]] = [
-    ("float16", {**kind, "num_layers": layers, **symbols})
-    for kind in KINDS
-    for layers in (1, 2, 3)
-    for symbols in INPUTS
-]
-MODELS += [("int8", {**kind, "num_layers": 2, **symbols}) for kind in KINDS for symbols in INPUTS]
-MODELS += [
-    (rounding, {"cell": "lstm", "attention": attention, "num_layers": layers})
-    for attention in ATTENTIONS
-    for rounding, layers in (("float16", 1), ("int8", 2))
-]
 IDS = np.random.default_rng(2).integers(0, V, 200)
 FAULTS: list[tuple[str, dict[str, Any], str, str]] = [  # name, model, right, wrong
     (
@@ -98,16 +88,12 @@ FAULTS: list[tuple[str, dict[str, Any], str, str]] = [  # name, model, right, wr
         "place[0] = 0",
     ),
 ]
-OPTIONS = {"prime": "bad\n", "length": 120}
+PRIME, LENGTH = "bad\n", 120
+OPTIONS = {"prime": PRIME, "length": LENGTH}
 ODD = Vocabulary("\n ab\u0301\ud800\U0001d518\U0001f600", unknown=True)
 PRIMES = ["a\U0001f600b", "x\U0001d518\u00e9x\U0001f601", "\ud800 a"]
 LONG = np.random.default_rng(3).integers(0, V, 34_000).tolist()
 EDITS = [LONG[:3], LONG[:1], [], LONG[:200], [*LONG[:150], 4, 5], LONG[:150], [*LONG[:149], 0]]
-
-
-def key(model: tuple[str, dict[str, Any]]) -> str:
-    """Return a model's name among the jobs."""
-    return f"{model[0]} {model[1]}"
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +114,9 @@ def results() -> dict[str, Any]:
     for name, seed in (("one", 5), ("one again", 5), ("other", 6)):
         write = OPTIONS | {"temperature": 0.7, "topK": 4, "seed": seed}
         jobs[name] = job(checkpoint, write=write)
-    jobs["uniform"] = {"script": "page", "uniform": 20_000, "seed": 5}
-    jobs["halves"] = {"script": "page", "numbers": [*range(0x7C00), *range(0x8000, 0xFC00)]}
-    jobs["cells"] = {"script": "page", "cells": True}
+    jobs["uniform"] = {"uniform": 20_000, "seed": 5}
+    jobs["halves"] = {"numbers": [*range(0x7C00), *range(0x8000, 0xFC00)]}
+    jobs["cells"] = {"cells": True}
     for number, prime in enumerate(PRIMES):
         write = {"prime": prime, "length": 60, "temperature": 1, "seed": 1}
         jobs[f"odd {number}"] = job(random_checkpoint(ODD), write=write)
@@ -191,20 +177,17 @@ def test_every_cell_is_there(results: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_temperature_0(kind: dict[str, Any], results: dict[str, Any]) -> None:
     """The likeliest symbols, one after the other, are those that NumPy writes."""
-    model = rounded(random_checkpoint(**kind, num_layers=2), "float16").model
-    options = SamplingConfig(length=120, temperature=0)
-    prime = encode_prime(LETTERS, str(OPTIONS["prime"]))
-    ours = [int(ids[0]) for ids in sample_ids(model, LETTERS, options, prime)]
-    assert results[f"greedy {kind}"]["ids"] == ours
+    checkpoint = random_checkpoint(**kind, num_layers=2)
+    assert results[f"greedy {kind}"]["ids"] == greedy(checkpoint, PRIME, LENGTH)
 
 
 def test_sampling_is_numpys(results: dict[str, Any]) -> None:
     """With the same random numbers, temperature and top k, NumPy draws the same symbols."""
     model = rounded(random_checkpoint(), "float16").model
     stepper = Stepper(model, 1)
-    logits = stepper.read(encode_prime(LETTERS, str(OPTIONS["prime"]))[:, None])
+    logits = stepper.read(encode_prime(LETTERS, PRIME)[:, None])
     ours = []
-    for uniform in results["uniform"][:120]:
+    for uniform in results["uniform"][:LENGTH]:
         (symbol,) = draw(distribution(logits, 0.7, 4), np.array([uniform]))
         ours.append(int(symbol))
         logits = stepper.step(np.array([symbol]))

@@ -201,7 +201,7 @@ class Page {
   /* Find the chosen unit's range; where it has grown, the text is coloured again. */
   rescale() {
     if (this.unit === null) return;
-    if (this.redraw) this.scale = this.low = this.high = 0;
+    if (this.redraw) [this.scale, this.low, this.high] = [0, Infinity, -Infinity];
     const from = this.redraw ? 0 : this.view.drawn, before = this.scale;
     for (let position = from; position < this.pieces.length; position++) {
       const value = this.value(position);
@@ -209,7 +209,7 @@ class Page {
       this.low = Math.min(this.low, value);
       this.high = Math.max(this.high, value);
     }
-    const largest = Math.max(-this.low, this.high, 1e-3);
+    const largest = Math.max(-this.low, this.high, 1e-3); // also where there is nothing
     if (largest > 1.1 * before || before === 0) {
       this.scale = largest;
       this.redraw = true;
@@ -217,6 +217,7 @@ class Page {
   }
 
   describeUnit() {
+    if (this.low > this.high) return; // nothing is there yet
     const [low, high] = [this.low, this.high].map((value) => signed(value));
     const name = `Unit ${this.unit + 1} of layer ${this.layer + 1}`;
     say("unit-note", `${name}: from ${low} to ${high} in this text.`);
@@ -292,9 +293,9 @@ function connect(page) {
     });
   }
   on("follow", "change", () => element("follow").checked && !page.written.length && page.read());
-  page.model.layers.forEach((_, number) => element("layer").add(new Option(number + 1, number)));
+  for (let n = 1; n <= page.model.layers.length; n++) element("layer").add(new Option(n, n));
   on("layer", "change", () => {
-    page.layer = Number(element("layer").value);
+    page.layer = number("layer", 1) - 1;
     page.choose(page.unit);
   });
   element("unit").max = page.model.H;
