@@ -21,8 +21,9 @@ from charnn.errors import InputError
 from charnn.formats.page_file import SCRIPTS, cell_of, page_of, source, write_page
 from charnn.formats.page_weights import packed, rounded
 from charnn.text.vocabulary import Vocabulary
-from charnn.training.checkpoint import CorpusRecord
+from charnn.training.checkpoint import CorpusRecord, save_checkpoint
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "formats.md"
 VOID = {"meta", "input", "link", "br"}
 NASTY = "</title></script><!--\udc80<script>alert(1)</script>\n&amp;"
 
@@ -140,6 +141,24 @@ def test_the_introduction_says_what_the_model_is() -> None:
     assert "needs 3.61 bits a character." in page  # 2.5 nats
     assert "needs" not in page_of(random_checkpoint(), "float16")
     assert "secret" not in page
+
+
+def test_what_rounding_costs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The documentation's program measures it, and it is next to nothing."""
+    monkeypatch.chdir(tmp_path)
+    ours = random_checkpoint()
+    Path("runs").mkdir()
+    save_checkpoint(Path("runs/shakespeare-lstm"), ours)
+    Path("shakespeare.txt").write_text("bad\ncabbage\n".replace("g", "f") * 30, encoding="utf-8")
+    page = DOCUMENT.read_text(encoding="utf-8").partition("## A page that writes")[2]
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(program, {})  # noqa: S102
+    costs = [float(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+    assert len(costs) == 2
+    assert 0 < abs(costs[0]) < 1e-4
+    assert 0 < abs(costs[1]) < 1e-2
 
 
 @pytest.mark.parametrize("rounding", ["float16", "int8"])
