@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo demo-tasks test parity page bench behaviour scale torture fuzz docs picture clean
+.PHONY: demo demo-tasks test parity ranks page bench gpu behaviour scale torture fuzz docs
+.PHONY: picture clean
 
 # Train on the play in data/, then sample the model at a low temperature and at 1.
 demo: runs/demo/best.npz
@@ -54,6 +55,12 @@ test: .venv/installed-test
 parity: .venv/installed-parity
 	$(BIN)/python -m pytest tests/parity
 
+# Train on several ranks that torchrun starts, kill them, stop them, and compare: a quarter of an hour
+# on two cores. TRIALS is how often a rank is killed; less than 10 leave out whole nodes.
+TRIALS ?= 50
+ranks: .venv/installed-parity
+	TRIALS=$(TRIALS) $(BIN)/python -m pytest tests/ranks
+
 # Open the page of `charnn export -o model.html` in Chromium, which must be installed, and examine it
 # with axe-core, which npm fetches.
 page: .venv/installed-page
@@ -65,6 +72,10 @@ page: .venv/installed-page
 # Measure the speed of this machine, and of charnn and PyTorch on it.
 bench: .venv/installed-parity
 	$(BIN)/charnn bench --peer torch
+
+# Check and measure the engine on PyTorch on a CUDA GPU: half an hour or so.
+gpu: .venv/installed-parity
+	$(BIN)/python tests/gpu.py
 
 # Measure what each task learns: half an hour or more (docs/behaviour.md says which data it reads).
 behaviour: .venv/installed

@@ -7,7 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from charnn.config import Config, PredictionConfig, SamplingConfig, check_task
+from charnn.config import Config, EngineConfig, PredictionConfig, SamplingConfig, check_task
+from charnn.engines.choice import model_on
 from charnn.errors import ConfigError, CorpusError
 from charnn.formats.incoming import VocabularySource
 from charnn.formats.incoming import import_model as import_from
@@ -100,30 +101,48 @@ def files_or_corpus(texts: Sequence[str | PathLike[str] | Corpus]) -> list[str] 
     return [str(name) for name in texts]
 
 
-def samples(checkpoint: Checkpoint, **options: Any) -> list[str]:
+def samples(
+    checkpoint: Checkpoint,
+    *,
+    engine: str = "auto",
+    device: str | None = None,
+    precision: str = "fp32",
+    **options: Any,
+) -> list[str]:
     """Draw `num` texts as one batch; options are those of `SamplingConfig`: length, seed, ...
 
     From a model of generation from a label these are lines of the class `label`, or of each class.
-    Raises ConfigError for a model that draws no text.
+    `engine`, `device` and `precision` are those of `charnn sample`. Raises ConfigError for a model
+    that draws no text.
     """
     task = checkpoint.task
     task.check_use("sample")
     check_task(SamplingConfig, options, task.name)
-    drawn = task.samples(checkpoint.model, checkpoint.vocabulary, SamplingConfig(**options))
+    model = model_on(checkpoint.model, EngineConfig(engine, device, precision))
+    drawn = task.samples(model, checkpoint.vocabulary, SamplingConfig(**options))
     return [content["text"] for content in drawn]
 
 
 def sample(checkpoint: Checkpoint, **options: Any) -> str:
-    """Draw one text; options are those of `SamplingConfig`: length, temperature, prime, ..."""
+    """Draw one text; options are those of `samples`: length, temperature, prime, ..."""
     return samples(checkpoint, **options | {"num": 1})[0]
 
 
-def predict(checkpoint: Checkpoint, texts: Iterable[str], **options: Any) -> list[Prediction]:
+def predict(
+    checkpoint: Checkpoint,
+    texts: Iterable[str],
+    *,
+    engine: str = "auto",
+    device: str | None = None,
+    precision: str = "fp32",
+    **options: Any,
+) -> list[Prediction]:
     """Return the answers to texts, in their order; `prediction.best.text` is the first of each.
 
     A text is written as a line of the files that the model learned from. Options are those of
-    `PredictionConfig`: top, beam, n_best, ... Raises ConfigError for a model that predicts nothing,
-    and CorpusError for a text that it cannot read.
+    `PredictionConfig`: top, beam, n_best, ...; `engine`, `device` and `precision` are those of
+    `charnn predict`. Raises ConfigError for a model that predicts nothing, and CorpusError for a
+    text that it cannot read.
     """
     if isinstance(texts, str):
         raise ConfigError("texts is a single text; give a list of texts.")
@@ -132,15 +151,24 @@ def predict(checkpoint: Checkpoint, texts: Iterable[str], **options: Any) -> lis
     check_task(PredictionConfig, options, task.name)
     chosen = PredictionConfig(**options)
     sources = [source_of(text, checkpoint.config, checkpoint.vocabulary) for text in texts]
-    return task.predictions(checkpoint.model, checkpoint.vocabulary, sources, chosen)
+    model = model_on(checkpoint.model, EngineConfig(engine, device, precision))
+    return task.predictions(model, checkpoint.vocabulary, sources, chosen)
 
 
-def evaluate(checkpoint: Checkpoint, text: str, streams: int = STREAMS) -> Score:
+def evaluate(
+    checkpoint: Checkpoint,
+    text: str,
+    streams: int = STREAMS,
+    *,
+    engine: str = "auto",
+    device: str | None = None,
+    precision: str = "fp32",
+) -> Score:
     """Score a text with its state carried through: nats, bits, perplexity.
 
     Characters that the model does not know are the unknown symbol. Raises CorpusError where it has
     none, or where the text has fewer than two characters, and ConfigError for a model of another
-    task, which `charnn eval` scores.
+    task, which `charnn eval` scores. `engine`, `device` and `precision` are those of `charnn eval`.
     """
     if not isinstance(checkpoint.model, LanguageModel):
         raise ConfigError(
@@ -156,7 +184,8 @@ def evaluate(checkpoint: Checkpoint, text: str, streams: int = STREAMS) -> Score
     ids = vocabulary.encode(text)
     if len(ids) < 2:
         raise CorpusError(f"the text has {len(ids)} characters; at least 2 are needed.")
-    return evaluate_ids(checkpoint.model, ids, streams)
+    model = model_on(checkpoint.model, EngineConfig(engine, device, precision))
+    return evaluate_ids(model, ids, streams)
 
 
 def export(

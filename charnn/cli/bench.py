@@ -9,6 +9,7 @@ import click
 
 from charnn.cli.flags import SectionedCommand, flag, output_flags
 from charnn.config import TASKS
+from charnn.errors import ConfigError
 from charnn.registry import CELLS
 
 
@@ -37,9 +38,47 @@ from charnn.registry import CELLS
     metavar="torch",
     help="Measure PyTorch, too, if it is installed.",
 )
+@flag(
+    "--engine",
+    "engines",
+    section="Engines",
+    is_flag=True,
+    help="Measure training only, size by size: by NumPy, by the engine on PyTorch, and by a bare "
+    "loop in PyTorch; and say which engine is faster here.",
+)
+@flag(
+    "--device",
+    section="Engines",
+    type=click.Choice(["cpu", "cuda"]),
+    metavar="cpu|cuda",
+    help="With --engine: where PyTorch computes.  [cpu]",
+)
+@flag(
+    "--precision",
+    section="Engines",
+    type=click.Choice(["fp32", "tf32", "fp16"]),
+    metavar="fp32|tf32|fp16",
+    help="With --engine: how PyTorch multiplies on a CUDA GPU.  [fp32]",
+)
+@flag(
+    "--dropout",
+    section="Engines",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="RATE",
+    help="With --engine: dropout of all sides.  [0]",
+)
 @output_flags()
 def command(
-    task: str, cell: str | None, quick: bool, peer: str | None, quiet: bool, as_json: bool
+    task: str,
+    cell: str | None,
+    quick: bool,
+    peer: str | None,
+    engines: bool,
+    device: str | None,
+    precision: str | None,
+    dropout: float | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Measure this machine, and training, sampling, evaluation, start-up and memory on it.
 
@@ -48,16 +87,25 @@ def command(
     charnn bench --cell lstm
     charnn bench --peer torch --json > bench.json
     charnn bench --task transduce --peer torch
+    charnn bench --engine
 
-    Figures are medians; with --peer charnn and PyTorch run in turn. The machine should be idle. The
-    column "share" compares the speed of training with that of a large matrix product on all
-    threads, which is 100 %.
+    Figures are medians; with --peer and --engine all sides run in turn. The machine should be
+    idle. The column "share" compares the speed of training with that of a large matrix product on
+    all threads, which is 100 %.
     """
-    from charnn.bench import report
     from charnn.bench.torch_peer import load_torch, torch_layer
-    from charnn.bench.workload import cells_with_a_peer, grid
-    from charnn.cli.console import progress_bar, show_json
+    from charnn.bench.workload import cells_with_a_peer
 
+    of_engines = {"device": device, "precision": precision, "dropout": dropout}
+    chosen = {name: value for name, value in of_engines.items() if value is not None}
+    if engines:
+        from charnn.cli.bench_engines import measure_engines
+
+        refuse_beside_engine(task=task if task != "lm" else None, peer=peer)
+        measure_engines(cell, quick, chosen, quiet, as_json)
+        return
+    for name in chosen:
+        raise ConfigError(f"{name} is given, which bench takes only with --engine; leave it out.")
     cells = [cell] if cell is not None else list(CELLS)
     if peer is not None:
         load_torch()
@@ -67,18 +115,21 @@ def command(
             cells = cells_with_a_peer()
     rounds = 3 if quick else 7
     if task != "lm":
-        from charnn.bench.task_report import task_measured
-        from charnn.bench.task_workload import task_grid
-        from charnn.cli.bench_tasks import show_task_report
+        from charnn.cli.bench_tasks import measure_tasks
 
-        task_points = task_grid(task, cells, quick)
-        with progress_bar("measuring", len(task_points), quiet or as_json) as advance:
-            found = task_measured(task_points, rounds, peer, advance)
-        if as_json:
-            show_json(found)
-        else:
-            show_task_report(found, peer is not None)
+        measure_tasks(task, cells, rounds, quick, peer, quiet, as_json)
         return
+    measure_all(cells, rounds, quick, peer, quiet, as_json)
+
+
+def measure_all(
+    cells: list[str], rounds: int, quick: bool, peer: str | None, quiet: bool, as_json: bool
+) -> None:
+    """Measure everything about language models, and print what was found."""
+    from charnn.bench import report
+    from charnn.bench.workload import grid
+    from charnn.cli.console import progress_bar, show_json
+
     points = grid(cells, quick)
     work = len(points) + 2 * len(cells) + 2
     with progress_bar("measuring", work, quiet or as_json) as advance:
@@ -87,6 +138,16 @@ def command(
         show_json(found)
     else:
         show_report(found, peer is not None)
+
+
+def refuse_beside_engine(**given: str | None) -> None:
+    """Raise ConfigError where something is given that `--engine` does not measure."""
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigError(
+                f"{name} is {value}, but --engine measures the training of language models, and "
+                f"PyTorch beside it; leave out --{name} or --engine."
+            )
 
 
 def show_report(found: dict[str, Any], with_peer: bool) -> None:

@@ -1,8 +1,31 @@
-"""`charnn bench --task`: what is shown of it."""
+"""`charnn bench --task`."""
 
 from __future__ import annotations
 
 from typing import Any
+
+
+def measure_tasks(
+    task: str,
+    cells: list[str],
+    rounds: int,
+    quick: bool,
+    peer: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure a task's training, and print what was found."""
+    from charnn.bench.task_report import task_measured
+    from charnn.bench.task_workload import task_grid
+    from charnn.cli.console import progress_bar, show_json
+
+    points = task_grid(task, cells, quick)
+    with progress_bar("measuring", len(points), quiet or as_json) as advance:
+        found = task_measured(points, rounds, peer, advance)
+    if as_json:
+        show_json(found)
+    else:
+        show_task_report(found, peer is not None)
 
 
 def show_task_report(found: dict[str, Any], with_peer: bool) -> None:

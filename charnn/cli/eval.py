@@ -14,16 +14,24 @@ from charnn.cli.flags import (
     given,
     output_flags,
 )
-from charnn.config import EvaluationConfig, check_task
+from charnn.config import EngineConfig, EvaluationConfig, check_task
 
 
 @click.command("eval", cls=SectionedCommand)
 @click.argument("checkpoint", metavar="CKPT", shell_complete=complete_files)
 @click.argument("text", nargs=-1, required=True, metavar="TEXT...", shell_complete=complete_files)
 @declared_flags(EvaluationConfig, "Evaluation", environment=False)
+@declared_flags(EngineConfig, "Engine")
 @output_flags()
 def command(
-    checkpoint: str, text: tuple[str, ...], quiet: bool, as_json: bool, **values: Any
+    checkpoint: str,
+    text: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+    engine: str,
+    device: str | None,
+    precision: str,
+    **values: Any,
 ) -> None:
     """Score texts or examples with a model: its loss in nats and bits, and how much is right.
 
@@ -44,13 +52,15 @@ def command(
     targets.
     """
     from charnn.cli.console import progress_bar, say, show, show_json, show_table
+    from charnn.engines.choice import model_on
     from charnn.training.archive import load_checkpoint
 
     options = EvaluationConfig(**values)
+    chosen = EngineConfig(engine, device, precision)
     saved = load_checkpoint(Path(checkpoint))
     check_task(EvaluationConfig, given(click.get_current_context(), values), saved.task.name)
     found = saved.task.assess(
-        saved.model,
+        model_on(saved.model, chosen),
         saved.vocabulary,
         saved.config,
         text,

@@ -11,7 +11,6 @@ from click.core import ParameterSource
 
 from charnn.config import Config, read_yaml
 from charnn.config.tasks import TASKS
-from charnn.errors import CharnnError
 from charnn.options import Option, Section, Value, options_of
 
 if TYPE_CHECKING:
@@ -33,16 +32,6 @@ SOURCES = {
 }
 FILE_OPTIONS = {"vocab", "val", "test"}  # declared options whose value is the name of a file
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class Failure(click.ClickException):
-    """A `CharnnError` as click reports it: its sentence on standard error, and its exit code."""
-
-    def __init__(self, error: CharnnError) -> None:
-        from charnn.cli.console import visible
-
-        super().__init__(visible(str(error)))
-        self.__dict__["exit_code"] = error.exit_code
 
 
 class FlagInSection(click.Option):

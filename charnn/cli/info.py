@@ -171,13 +171,17 @@ def show_facts(saved: Checkpoint) -> None:
         if progress.best_accuracy is not None:
             best += f", {task.accuracy} {100 * progress.best_accuracy:.2f} %,"
         best += f" at update {progress.best_update:,}"
+    versions = dict(saved.provenance)
+    engine = versions.pop("engine", "shards")
+    known = bool(corpus.parts)  # a model that was imported does not say what it was trained on
     facts = {
-        "trained on": f"{corpus.name} ({parts})",
-        "fingerprint": f"{corpus.fingerprint} (SHA-256 of its ids)",
+        "trained on": f"{corpus.name} ({parts})" if known else corpus.name,
+        "fingerprint": f"{corpus.fingerprint} (SHA-256 of its ids)" if known else "none",
         "progress": f"{progress.update:,} updates in {duration(progress.seconds)}",
         "best": best,
         "resumable": "yes" if saved.resumable else "no (weights only)",
-        "written by": ", ".join(f"{name} {version}" for name, version in saved.provenance.items()),
+        "computed by": "NumPy (shards)" if engine == "shards" else engine,
+        "written by": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
     for name, fact in facts.items():
         show(f"{name:<12}{fact}")

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import CONTEXT, Failure
+from charnn.cli.failures import Failure, failure
+from charnn.cli.flags import CONTEXT
 from charnn.errors import CharnnError, InputError
 from charnn.version import __version__
 
@@ -78,7 +79,7 @@ class Charnn(click.Group):
         try:
             return super().invoke(ctx)
         except CharnnError as error:
-            raise Failure(error) from error
+            raise failure(error) from error
         except click.UsageError as error:
             raise wrong_use(error, ctx) from error
         except KeyboardInterrupt:
@@ -90,7 +91,7 @@ def wrong_use(error: click.UsageError, ctx: click.Context) -> Failure:
     command = error.ctx.command_path if error.ctx is not None else ctx.command_path
     sentence = error.format_message()
     end = "" if sentence.endswith((".", "?", ")")) else "."
-    return Failure(InputError(f"{sentence}{end} See `{command} --help`."))
+    return failure(InputError(f"{sentence}{end} See `{command} --help`."))
 
 
 @click.command(cls=Charnn, context_settings=CONTEXT)

@@ -17,7 +17,7 @@ from charnn.cli.flags import (
     given,
     output_flags,
 )
-from charnn.config import PredictionConfig, check_task
+from charnn.config import EngineConfig, PredictionConfig, check_task
 from charnn.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ SPACES = str.maketrans("\t\r\n", "   ")  # so that a column stays one
     shell_complete=complete_files,
     help="Draw the attention of the first 20 lines (transduce).",
 )
+@declared_flags(EngineConfig, "Engine")
 @output_flags()
 def command(
     checkpoint: str,
@@ -52,6 +53,9 @@ def command(
     as_json: bool,
     attention: bool,
     attention_svg: str | None,
+    engine: str,
+    device: str | None,
+    precision: str,
     **values: Any,
 ) -> None:
     """Predict classes, tags or sequences, line by line.
@@ -76,28 +80,27 @@ def command(
     has empty columns, and a message on standard error says why. The other lines are still answered,
     and the exit code is 2.
     """
-    from charnn.cli.attention_picture import PANELS, check_folder, write_picture
-    from charnn.cli.console import say
+    from charnn.cli.attention_picture import check_folder
+    from charnn.engines.choice import model_on
     from charnn.text.live_lines import live_lines
     from charnn.training.archive import load_checkpoint
 
-    options = PredictionConfig(**values)
+    options, chosen = PredictionConfig(**values), EngineConfig(engine, device, precision)
     saved = load_checkpoint(Path(checkpoint))
     saved.task.check_use("predict")
     check_task(PredictionConfig, given(click.get_current_context(), values), saved.task.name)
     check_attention(saved, attention or attention_svg is not None)
     if attention_svg is not None:
         check_folder(Path(attention_svg))
+    model = model_on(saved.model, chosen)
     several = options.top > 1 or options.n_best > 1
     printer = Printer(saved, as_json, several, attention)
     for group in live_lines(files or ("-",), options.encoding):
-        for line, found in answers(saved, group, options):
+        for line, found in answers(saved, model, group, options):
             printer.show(line, found)
         sys.stdout.flush()
     if attention_svg is not None:
-        write_picture(Path(attention_svg), printer.first)
-        if printer.answered > PANELS and not quiet:
-            say(f"note: '{attention_svg}' has the first {PANELS} of {printer.answered:,} lines.")
+        draw(attention_svg, printer, quiet)
     if printer.unread:
         raise CorpusError(
             f"{printer.unread:,} line{'s' if printer.unread > 1 else ''} could not be read; the "
@@ -150,13 +153,23 @@ class Printer:
             show_heat_map(rows, found.source, found.best.attention, legend=self.answered == 1)
 
 
+def draw(path: str, printer: Printer, quiet: bool) -> None:
+    """Draw the attention of the first lines; say so where there are more."""
+    from charnn.cli.attention_picture import PANELS, write_picture
+    from charnn.cli.console import say
+
+    write_picture(Path(path), printer.first)
+    if printer.answered > PANELS and not quiet:
+        say(f"note: '{path}' has the first {PANELS} of {printer.answered:,} lines.")
+
+
 def answers(
-    saved: Checkpoint, group: list[LiveLine], options: PredictionConfig
+    saved: Checkpoint, model: Any, group: list[LiveLine], options: PredictionConfig
 ) -> Iterator[tuple[LiveLine, Prediction | CorpusError | None]]:
     """Yield each line with its prediction, with None if it is blank, or with what is wrong."""
     fates = [source_in(line, saved, options) for line in group]
     sources = [fate for fate in fates if not isinstance(fate, CorpusError | None)]
-    found = iter(saved.task.predictions(saved.model, saved.vocabulary, sources, options))
+    found = iter(saved.task.predictions(model, saved.vocabulary, sources, options))
     for line, fate in zip(group, fates, strict=True):
         yield line, fate if isinstance(fate, CorpusError | None) else next(found)
 

@@ -91,6 +91,13 @@ class Reporter:
         return self.task.illustration(trainer.model, trainer.corpus, trainer.config)
 
 
+class Silence(Reporter):
+    """Nothing: a rank that others report for."""
+
+    def report(self, event: Event) -> None:
+        """Show nothing."""
+
+
 class JSONReporter(Reporter):
     """One JSON object per event on standard output."""
 

@@ -16,14 +16,23 @@ from charnn.cli.flags import (
     given,
     output_flags,
 )
-from charnn.config import SamplingConfig, check_task
+from charnn.config import EngineConfig, SamplingConfig, check_task
 
 
 @click.command("sample", cls=SectionedCommand)
 @click.argument("checkpoint", metavar="CKPT", shell_complete=complete_files)
 @declared_flags(SamplingConfig, "Sampling", environment=False)
+@declared_flags(EngineConfig, "Engine")
 @output_flags()
-def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
+def command(
+    checkpoint: str,
+    quiet: bool,
+    as_json: bool,
+    engine: str,
+    device: str | None,
+    precision: str,
+    **values: Any,
+) -> None:
     """Sample text from a checkpoint, or from the best one of a run, and print it as it is drawn.
 
     \b
@@ -41,6 +50,7 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
     after --len symbols.
     """
     from charnn.cli.console import say, show_json
+    from charnn.engines.choice import model_on
     from charnn.training.archive import load_checkpoint
 
     if values["prime"] == "-":
@@ -48,10 +58,12 @@ def command(checkpoint: str, quiet: bool, as_json: bool, **values: Any) -> None:
     if values["seed"] is None:
         values["seed"] = secrets.randbits(32)
     options = SamplingConfig(**values)
+    chosen = EngineConfig(engine, device, precision)
     saved = load_checkpoint(Path(checkpoint))
-    task, drawn_from = saved.task, (saved.model, saved.vocabulary, options)
+    task = saved.task
     task.check_use("sample")
     check_task(SamplingConfig, given(click.get_current_context(), values), task.name)
+    drawn_from = model_on(saved.model, chosen), saved.vocabulary, options
     if not quiet:
         for note in task.sampling_notes(saved.vocabulary, options):
             say(f"note: {note}")

@@ -6,24 +6,27 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from charnn.cli.failures import Failure
 from charnn.cli.flags import (
     SectionedCommand,
     complete_files,
     complete_folders,
     config_flags,
+    declared_flags,
     flag,
     given_values,
     output_flags,
 )
-from charnn.config import Config
-from charnn.errors import InputError, SaveError
-from charnn.options import Value
+from charnn.config import Config, EngineConfig
+from charnn.engines.team import ALONE, Team
+from charnn.errors import CharnnError, InputError, SaveError
+from charnn.options import Value, options_of
 
 if TYPE_CHECKING:
     from charnn.cli.reporters import Reporter
@@ -60,6 +63,7 @@ STOPPING = [
     shell_complete=complete_files,
     help="Start from a trained model; each symbol that it knows keeps its learned weights.",
 )
+@declared_flags(EngineConfig, "Engine")
 @config_flags
 @output_flags()
 @click.pass_context
@@ -87,11 +91,16 @@ def command(
 
     The first Ctrl-C finishes the update, saves the run and ends; --resume continues it later. A
     second Ctrl-C ends at once, without saving.
-    """
-    from charnn.cli.live import make_reporter
-    from charnn.training.setup import resume_run
 
-    values = given_values(ctx)
+    \b
+    torchrun --nproc-per-node 4 -m charnn train shakespeare.txt --engine torch
+
+    trains on several GPUs or processes. Torchrun's restarts (--max-restarts) repeat the command,
+    and the run goes on from its last checkpoint.
+    """
+    from charnn.engines.choice import make_team
+
+    values, compute = given_values(ctx), engine_options(ctx)
     if resume is not None:
         for name, value in (("--out", out), ("--init-from", init_from), ("--force", force)):
             if value:
@@ -99,18 +108,69 @@ def command(
                     f"{name} is for new runs, but --resume {resume} continues an old one; "
                     "leave one of the two out."
                 )
-        run = resume_run(Path(resume), corpus, values)
-    elif corpus:
-        run = begin(corpus, values, out, force, init_from, quiet or as_json)
-    else:
+    elif not corpus:
         raise click.UsageError("Missing argument 'CORPUS...'; name at least one file.")
+    team = make_team(compute)
+    code = 0
+    with ending_as_one(team):
+        if resume is not None:
+            from charnn.training.setup import resume_run
+
+            run = resume_run(Path(resume), corpus, values, compute=compute, team=team)
+        else:
+            hushed = quiet or as_json or team.rank > 0
+            run = begin(corpus, values, out, force, init_from, hushed, compute, team)
+        code = train(run, team, quiet, as_json)
+    ctx.exit(code)
+
+
+def train(run: Run, team: Team, quiet: bool, as_json: bool) -> int:
+    """Train, report on rank 0, and return the exit code. Raises SaveError, and what runs raise."""
+    from charnn.cli.live import make_reporter
+    from charnn.cli.reporters import Silence
+    from charnn.engines.choice import under_torchrun
+
+    reporter = (
+        make_reporter(run.trainer, quiet, as_json) if team.rank == 0 else Silence(run.trainer)
+    )
     with stopping_signals(run.trainer) as received:
-        follow(run, make_reporter(run.trainer, quiet, as_json))
+        follow(run, reporter)
     if run.trainer.unsaved:
         reasons = " ".join(dict.fromkeys(run.trainer.unsaved.values()))
         raise SaveError(f"the run ended, but not everything could be saved: {reasons}")
-    if run.trainer.interrupted:
-        ctx.exit(128 + received[0])
+    if run.trainer.interrupted and not under_torchrun():
+        return 128 + received[0]
+    return 0  # also after a signal where torchrun would start a run again that has failed
+
+
+@contextmanager
+def ending_as_one(team: Team) -> Iterator[None]:
+    """Leave the team at the end; an error is told by one rank, and ends all of them.
+
+    Ranks end here, without what libraries do at a process's end: that could wait for a rank that
+    is lost, and now and then it aborts, which torchrun would take for a failure of the run.
+    """
+    code = 0
+    try:
+        yield
+    except CharnnError as error:
+        if team is ALONE:
+            raise
+        for each in STOPPING:  # torchrun stops the ranks that end later than others
+            signal.signal(each, signal.SIG_IGN)
+        team.tell(Failure(error).show)
+        code = error.exit_code
+    team.close()
+    if team is not ALONE:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(code)
+
+
+def engine_options(ctx: click.Context) -> EngineConfig:
+    """Return what the flags say on what computes. Raises ConfigError."""
+    return EngineConfig(**{name: ctx.params[name] for name in options_of(EngineConfig)})
 
 
 def begin(
@@ -120,16 +180,18 @@ def begin(
     force: bool,
     init_from: str | None,
     quiet: bool,
+    compute: EngineConfig,
+    team: Team,
 ) -> Run:
     """Prepare a new run, and show how far reading is."""
     from charnn.cli.console import progress_bar
     from charnn.tasks.registry import task_of
-    from charnn.training.archive import load_checkpoint
     from charnn.training.setup import new_run
+    from charnn.training.together import shared_checkpoint
 
     if init_from is not None and "task" not in values:
-        values |= {"task": load_checkpoint(Path(init_from)).task.name}
-    config = Config.from_values(values)
+        values |= {"task": shared_checkpoint(team, Path(init_from)).task.name}
+    config = team.together(lambda: Config.from_values(values))
     total = task_of(config).bytes_to_read(corpus, config)
     with progress_bar("reading", total, quiet) as advance:
         return new_run(
@@ -140,6 +202,8 @@ def begin(
             force=force,
             init_from=Path(init_from) if init_from is not None else None,
             advance=advance,
+            compute=compute,
+            team=team,
         )
 
 
@@ -181,13 +245,16 @@ def exit_at_once(code: int) -> None:
 def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
     """Let the first signal of `STOPPING` end the run after its update, and a second one at once.
 
-    Yields the list of the signals received. Once the block has ended after a signal, further ones
-    are ignored, because they would change the exit code.
+    Under torchrun, which kills by itself what does not end in time, a second one is ignored. Yields
+    the list of the signals received. Once the block has ended after a signal, further ones are
+    ignored, because they would change the exit code.
     """
+    from charnn.engines.choice import under_torchrun
+
     received: list[int] = []
 
     def stop(number: int, *_: object) -> None:
-        if received:
+        if received and not under_torchrun():
             exit_at_once(128 + number)
         received.append(number)
         trainer.stop_requested = True

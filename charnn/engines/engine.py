@@ -57,6 +57,9 @@ class Engine(Protocol):
         the last update, with which it travelled.
         """
 
+    def notes(self) -> list[str]:
+        """Return what the user should know of how the run is computed, in sentences."""
+
     def provenance(self) -> dict[str, str]:
         """Return what computes, for a checkpoint to remember."""
 

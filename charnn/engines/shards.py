@@ -195,6 +195,10 @@ class Shards:
         """Return the flag: the run has no participant but this process."""
         return flag
 
+    def notes(self) -> list[str]:
+        """Return nothing: see `Engine.notes`."""
+        return []
+
     def provenance(self) -> dict[str, str]:
         """Return the name of the engine: see `Engine.provenance`."""
         return {"engine": "shards"}

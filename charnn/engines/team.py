@@ -24,12 +24,15 @@ class Team(Protocol):
         """How many there are."""
 
     @property
-    def launch(self) -> str | None:
-        """What tells this launch, with all its restarts, from any other; None: there are none."""
+    def lost(self) -> bool:
+        """Whether contact to another rank has been lost."""
 
     @property
-    def restarted(self) -> bool:
-        """Whether this process has been started again after a failure."""
+    def launch(self) -> frozenset[str]:
+        """Names of this launch, with all its restarts; none where nothing restarts it.
+
+        Two starts that have a name in common belong to one launch.
+        """
 
     def from_leader(self, content: bytes) -> bytes:
         """Return the leader's content."""
@@ -56,6 +59,9 @@ class Team(Protocol):
     def columns_together(self, tensor: Any, total: int) -> Any:
         """Return the columns of all ranks one below the other: (B_rank, ...) -> (total, ...)."""
 
+    def tell(self, say: Callable[[], None]) -> None:
+        """Have one rank alone tell the user what has ended the run, and wait until it has."""
+
     def close(self) -> None:
         """Leave the team."""
 
@@ -63,9 +69,8 @@ class Team(Protocol):
 class Alone:
     """One process: nothing to agree on."""
 
-    rank, size = 0, 1
-    launch: str | None = None
-    restarted = False
+    rank, size, lost = 0, 1, False
+    launch: frozenset[str] = frozenset()
 
     def from_leader(self, content: bytes) -> bytes:
         """Return the content."""
@@ -92,6 +97,10 @@ class Alone:
     def columns_together(self, tensor: Any, total: int) -> Any:
         """Return a tensor as it is."""
         return tensor
+
+    def tell(self, say: Callable[[], None]) -> None:
+        """Tell it."""
+        say()
 
     def close(self) -> None:
         """Do nothing."""

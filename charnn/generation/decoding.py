@@ -22,13 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.models.stack import LayerStates
-from charnn.models.stepper import StackStepper
-from charnn.models.transducer import Transducer, within
+from charnn.models.transducer import Transducer
 from charnn.nn.blas import single_thread
-from charnn.nn.buffers import Buffers
 from charnn.nn.losses import log_softmax
-from charnn.nn.parameters import group
 
 
 @dataclass(frozen=True)
@@ -43,37 +39,6 @@ class Hypothesis:
     log_probability: float
     score: float
     attention: Array | None
-
-
-class DecoderStepper:
-    """B targets side by side, read symbol by symbol."""
-
-    def __init__(
-        self, model: Transducer, keys: Array, allowed: Array | None, first: LayerStates
-    ) -> None:
-        """Begin at the first states; `keys` (S, B, K) are the encoder's."""
-        network, parameters = model.network, model.parameters
-        decoder = group(parameters, "decoder")
-        self._stack = StackStepper(network.decoder, decoder, first)
-        self._logits = network.head.prepared(decoder, keys.shape[1])
-        self._attend = None
-        if network.attention is not None:
-            weights = group(parameters, "attention")
-            self._attend = network.attention.prepared(keys, allowed, weights)
-            self._W_c = np.split(weights["W_c"], [keys.shape[2]])
-
-    def step(self, ids: Array) -> tuple[Array, Array | None]:
-        """Read one symbol of each, (B,): logits (B, V) until the next step, and alpha (B, S)."""
-        h = self._stack.step(ids)
-        if self._attend is None:
-            return self._logits(h), None
-        context, alpha = self._attend(h)
-        by_context, by_state = self._W_c
-        return self._logits(np.tanh(context @ by_context + h @ by_state)), alpha
-
-    def take(self, rows: Array) -> None:
-        """Go on from the states of these rows (B,), which must be of the same sources."""
-        self._stack.take(rows)
 
 
 class Beam:
@@ -167,13 +132,7 @@ def decode(
     S, B = ids.shape
     longest = 2 * lengths + 20 if max_length is None else np.full(B, max_length)
     with single_thread():
-        keys, first, _ = model.encode(ids, lengths, Buffers())
-        rows = np.repeat(np.arange(B), beam)
-        first = [tuple(state[rows] for state in layer) for layer in first]
-        allowed = within(S, lengths)
-        stepper = DecoderStepper(
-            model, keys.take(rows, axis=1), None if allowed is None else allowed[rows], first
-        )
+        stepper = model.decoder_stepper(ids, lengths, beam)
         hypotheses = Beam(longest, beam, model.delimiter)
         symbols = np.full(B * beam, model.delimiter, np.intp)
         for _ in range(int(longest.max(initial=0)) + 1):

@@ -13,15 +13,12 @@ from dataclasses import replace
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.generation.decoding import DecoderStepper
 from charnn.generation.sampling import draw
 from charnn.models.delimiters import delimited
 from charnn.models.labelled_model import LabelledModel
 from charnn.models.language_model import LanguageModel
 from charnn.models.stack import LayerStates
-from charnn.models.stepper import Stepper
-from charnn.models.transducer import Transducer, within
-from charnn.nn.buffers import Buffers
+from charnn.models.transducer import Transducer
 from charnn.nn.losses import softmax
 from charnn.text.batches import Batch
 
@@ -57,7 +54,7 @@ def window_fed_back(
     random: np.random.Generator,
 ) -> Batch:
     """Return a window of text with a share of the data's symbols."""
-    stepper = Stepper(model, batch.inputs.shape[1], states)
+    stepper = model.stepper(batch.inputs.shape[1], states)
     return replace(batch, inputs=mixed(batch.inputs, stepper.step, share, random))
 
 
@@ -65,8 +62,8 @@ def labelled_fed_back(
     model: LabelledModel, batch: Batch, share: float, random: np.random.Generator
 ) -> Batch:
     """Return labelled sequences with a share of the data's symbols in `fed`."""
-    labels = model.label_ids(batch.inputs[0])
-    stepper = Stepper(model, len(labels), labels=labels)
+    labels = batch.inputs[0]
+    stepper = model.stepper(labels)
     inputs, _ = delimited(batch.targets, batch.target_ends, model.delimiter)
     return replace(batch, fed=mixed(inputs, stepper.step, share, random, model.delimiter))
 
@@ -75,8 +72,7 @@ def targets_fed_back(
     model: Transducer, batch: Batch, share: float, random: np.random.Generator
 ) -> Batch:
     """Return pairs of sequences with a share of the target's symbols in `fed`."""
-    keys, first, _ = model.encode(batch.inputs, batch.lengths, Buffers())
-    stepper = DecoderStepper(model, keys, within(len(batch.inputs), batch.lengths), first)
+    stepper = model.decoder_stepper(batch.inputs, batch.lengths)
     inputs, _ = delimited(batch.targets, batch.target_ends, model.delimiter)
 
     def step(ids: Array) -> Array:

@@ -16,7 +16,6 @@ from charnn.arrays import Array
 from charnn.config import SamplingConfig
 from charnn.generation.sampling import distribution, draw
 from charnn.models.labelled_model import LabelledModel
-from charnn.models.stepper import Stepper
 from charnn.nn.blas import single_thread
 
 
@@ -43,7 +42,7 @@ def draw_lines(
     `options.length` symbols at most, and never the id `unknown`.
     """
     B = len(labels)
-    stepper = Stepper(model, B, labels=model.label_ids(labels))
+    stepper = model.stepper(labels)
     begin = np.concatenate([[model.delimiter], [] if prime is None else prime]).astype(np.intp)
     drawn: list[Array] = []
     ended = np.zeros(B, bool)

@@ -6,11 +6,12 @@ y_t = softmax(logits_t / temperature), truncated to the top k or the top p, then
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from threading import Event
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from charnn.arrays import Array
 from charnn.config import SamplingConfig
 from charnn.errors import ConfigError
 from charnn.models.language_model import LanguageModel
-from charnn.models.stepper import Stepper
 from charnn.nn.blas import single_thread
 from charnn.text.vocabulary import Vocabulary, utf8
 
@@ -74,12 +74,30 @@ def draw(y: Array, uniform: Array) -> Array:
     return chosen
 
 
+class SideBySide:
+    """The random numbers of several batches as those of one: each has a generator of its own."""
+
+    def __init__(self, generators: Iterable[np.random.Generator], sizes: Sequence[int]) -> None:
+        """Take the batches' generators and numbers of samples."""
+        self._batches = list(zip(generators, sizes, strict=True))
+
+    def random(self, _num: int) -> Array:
+        """Return a number from 0 to 1 for each sample."""
+        return np.concatenate([random.random(size) for random, size in self._batches])
+
+    def integers(self, low: int, high: int, _size: int) -> Array:
+        """Return a whole number for each sample, the same for all of a batch."""
+        return np.concatenate(
+            [random.integers(low, high, 1).repeat(size) for random, size in self._batches]
+        )
+
+
 def sample_ids(
     model: LanguageModel,
     vocabulary: Vocabulary,
     options: SamplingConfig,
     prime: Array,
-    random: np.random.Generator | None = None,
+    random: np.random.Generator | SideBySide | None = None,
 ) -> Iterator[Array]:
     """Yield, step by step, the ids (num,) of the next symbol of each of `options.num` samples.
 
@@ -88,12 +106,11 @@ def sample_ids(
     generator that would be made from the seed of the options.
     """
     random = random or np.random.default_rng(options.seed)
-    stepper = Stepper(model, options.num)
-    if not len(prime):
-        prime = first_symbol(vocabulary, random)
+    stepper = model.stepper(options.num)
+    begin = prime[:, None] if len(prime) else first_symbol(vocabulary, random)[None]
     made = 0
     with blas_threads(options):
-        logits = stepper.read(np.repeat(prime[:, None], options.num, axis=1))
+        logits = stepper.read(np.broadcast_to(begin, (len(begin), options.num)).copy())
         while options.length is None or made < options.length:
             if vocabulary.unknown_id is not None:
                 logits[:, vocabulary.unknown_id] = -np.inf
@@ -113,8 +130,8 @@ def blas_threads(options: SamplingConfig) -> AbstractContextManager[object]:
     return nullcontext() if options.num == 1 else single_thread()
 
 
-def first_symbol(vocabulary: Vocabulary, random: np.random.Generator) -> Array:
-    """Return the id (1,) of the symbol that is read first when there is no prime."""
+def first_symbol(vocabulary: Vocabulary, random: np.random.Generator | SideBySide) -> Array:
+    """Return the id of the symbol that is read first when there is no prime: of all, or of each."""
     newline = vocabulary.encode("\n")
     if newline[0] != vocabulary.missing_id:
         return newline
@@ -170,8 +187,8 @@ def sample(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig
 def sample_matrix(model: LanguageModel, vocabulary: Vocabulary, options: SamplingConfig) -> Array:
     """Return the ids of complete samples, (length, num).
 
-    Many samples of a large model are computed in batches. Each batch has its own thread and its own
-    random numbers, so the result does not depend on the number of threads.
+    Many samples of a large model are computed in batches. Each batch has its own random numbers,
+    and its own thread where that gains something, so the result does not depend on threads.
     """
     length, num = options.length, options.num
     if length is None:
@@ -179,14 +196,17 @@ def sample_matrix(model: LanguageModel, vocabulary: Vocabulary, options: Samplin
             "length is none, but complete samples need an end; give a number (--len N)."
         )
     prime = encode_prime(vocabulary, options.prime)
-    large = model.parameters.flat.size >= WORTH_A_THREAD
+    large = model.size >= WORTH_A_THREAD
     batches = -(-num // SIDE_BY_SIDE) if large else 1
     seeds = np.random.SeedSequence(options.seed).spawn(batches - 1)
-    generators = map(np.random.default_rng, [options.seed, *seeds])
+    generators: Any = map(np.random.default_rng, [options.seed, *seeds])
+    sizes = [num * (n + 1) // batches - num * n // batches for n in range(batches)]
+    if batches > 1 and not model.gains_by_threads:
+        sizes, generators = [num], [SideBySide(generators, sizes)]
     stopped = Event()
 
-    def batch(number: int, random: np.random.Generator) -> Array:
-        own = replace(options, num=num * (number + 1) // batches - num * number // batches)
+    def batch(size: int, random: np.random.Generator | SideBySide) -> Array:
+        own = replace(options, num=size)
         drawn = np.empty((length, own.num), np.int64)
         for row, ids in zip(drawn, sample_ids(model, vocabulary, own, prime, random), strict=True):
             row[:] = ids
@@ -196,7 +216,7 @@ def sample_matrix(model: LanguageModel, vocabulary: Vocabulary, options: Samplin
 
     with blas_threads(options), ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
-            parts = list(pool.map(batch, range(batches), generators))
+            parts = list(pool.map(batch, sizes, generators))
         except BaseException:
             stopped.set()  # after Ctrl-C the pool still waits for its threads
             raise

@@ -17,7 +17,6 @@ from charnn.models.language_model import LanguageModel
 from charnn.models.score import Score
 from charnn.nn.blas import single_thread
 from charnn.nn.buffers import Buffers
-from charnn.nn.losses import cross_entropy
 
 STREAMS = 64
 WARM_UP = 256  # symbols
@@ -56,17 +55,14 @@ def evaluate(
         if cut > 1:
             warm_up = starts + np.arange(-WARM_UP, 0)[:, None]
             for window in np.split(warm_up.clip(0, N - 1), range(T, WARM_UP, T)):
-                _, states, _ = model.logits(ids[window], states, buffers=buffers)
-            for layer in states:
-                for state in layer:
-                    state[starts == 0] = 0  # this stream is the text's beginning
+                states = model.read(ids[window], states, buffers)
+            states = model.begun_again(states, starts == 0)  # this stream is the text's beginning
         for begin in range(0, length, T):
             at = starts + np.arange(begin, min(begin + T, length))[:, None]
             scored = at < ends
             at = np.minimum(at, N - 1)
-            logits, states, _ = model.logits(ids[at], states, buffers=buffers)
-            losses, _ = cross_entropy(logits, ids[at + 1].reshape(-1))
-            nats += float(losses.reshape(at.shape).sum(where=scored, dtype=np.float64))
+            losses, states = model.losses(ids[at], ids[at + 1], states, buffers)
+            nats += float(losses.sum(where=scored, dtype=np.float64))
             if advance is not None:
                 advance(int(scored.sum()))
     return Score(nats, int((ends - starts).clip(0).sum()))

@@ -21,6 +21,7 @@ from charnn.models.delimiters import delimited
 from charnn.models.heads import EveryStep
 from charnn.models.model import ExampleModel, Sizes
 from charnn.models.stack import Stack
+from charnn.models.stepper import Stepper
 from charnn.nn.parameters import OUTPUTS, Axis
 from charnn.text.batches import Batch
 
@@ -48,6 +49,10 @@ class LabelledModel(ExampleModel[EveryStep]):
     def label_ids(self, labels: Array) -> Array:
         """Return labels as ids of the input."""
         return labels.astype(np.intp) + self.sizes.outputs + 1
+
+    def stepper(self, labels: Array) -> Stepper:
+        """Return what reads sequences of these labels (B,) symbol by symbol."""
+        return Stepper(self, len(labels), labels=self.label_ids(labels))
 
     def prepared(self, batch: Batch) -> Batch:
         """Return labels (1, B) and their sequences (T, B) as what is read and predicted."""

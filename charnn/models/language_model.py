@@ -20,7 +20,9 @@ from charnn.models.attentive_stack import AttentiveStack
 from charnn.models.heads import EveryStep
 from charnn.models.model import LossBackward, Sizes, StackModel
 from charnn.models.stack import LayerStates, Stack, StackBackward
+from charnn.models.stepper import Stepper
 from charnn.nn.buffers import Buffers
+from charnn.nn.losses import cross_entropy
 from charnn.nn.parameters import (
     SYMBOLS,
     Axis,
@@ -136,6 +138,33 @@ class LanguageModel(StackModel[EveryStep]):
     ) -> tuple[float, LayerStates, LossBackward]:
         """Return the mean loss of a window in nats per symbol: see `Model.loss`."""
         return self.loss_from(batch, states, random, buffers, weight, smoothing)
+
+    def losses(
+        self, ids: Array, targets: Array, states: LayerStates, buffers: Buffers
+    ) -> tuple[Array, LayerStates]:
+        """Run a window: ids and targets (T, B) -> the losses (T, B), and the states after it.
+
+        What is returned is valid until the next window.
+        """
+        logits, final, _ = self.logits(ids, states, buffers=buffers)
+        losses, _ = cross_entropy(logits, targets.reshape(-1))
+        return losses.reshape(ids.shape), final
+
+    def read(self, ids: Array, states: LayerStates, buffers: Buffers) -> LayerStates:
+        """Return the states after a window: ids (T, B)."""
+        _, final, _ = self.hidden(ids, states, buffers=buffers)
+        return final
+
+    def begun_again(self, states: LayerStates, rows: Array) -> LayerStates:
+        """Return states of which those of some rows, (B,) of bool, are the first of a text."""
+        for layer in states:
+            for state in layer:
+                state[rows] = 0
+        return states
+
+    def stepper(self, batch_size: int, states: LayerStates | None = None) -> Stepper:
+        """Return what reads B texts symbol by symbol, from some states on, or from zeros."""
+        return Stepper(self, batch_size, states)
 
 
 def make_stack(config: ModelConfig, vocab_size: int) -> Stack:

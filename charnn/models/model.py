@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ class Model(ABC):
     config: ModelConfig
     sizes: Sizes
     parameters: Parameters
+    gains_by_threads: ClassVar[bool] = True  # whether threads may share the work on many samples
 
     @classmethod
     def started(
@@ -89,6 +90,11 @@ class Model(ABC):
         """What each parameter is."""
         return self.specs_of(self.config, self.sizes)
 
+    @property
+    def size(self) -> int:
+        """Number of parameters, P."""
+        return self.parameters.flat.size
+
     def with_parameters(self: AnyModel, parameters: Parameters) -> AnyModel:
         """Return the same model with other weights."""
         return replace(self, parameters=parameters)
@@ -120,6 +126,11 @@ class Model(ABC):
         of the whole's mean. With `random`, dropout is on; `smoothing` is the share of label
         smoothing.
         """
+
+    def mean_loss(self, batch: Batch) -> float:
+        """Return the mean loss of a batch of examples alone, in nats per target."""
+        mean, _, _ = self.loss(batch, [], buffers=Buffers())
+        return mean
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ import numpy as np
 
 from charnn.arrays import Array, Arrays
 from charnn.config import ModelConfig
+from charnn.models.decoder_stepper import DecoderStepper
 from charnn.models.delimiters import delimited
 from charnn.models.heads import EveryStep
 from charnn.models.model import LossBackward, Model, Sizes
@@ -188,6 +189,19 @@ class Transducer(Model):
             return d_keys, backward_decoder(dh + d_queries, gradients.group("decoder"), None)
 
         return out, alpha, backward
+
+    def decoder_stepper(self, ids: Array, lengths: Array | None, beam: int = 1) -> DecoderStepper:
+        """Return what reads targets of sources (S, B) symbol by symbol, `beam` of each source."""
+        S, B = ids.shape
+        keys, first, _ = self.encode(ids, lengths, Buffers())
+        rows = np.repeat(np.arange(B), beam)
+        first = [tuple(state[rows] for state in layer) for layer in first]
+        allowed = within(S, lengths)
+        if allowed is not None:
+            allowed = allowed[rows]
+        return DecoderStepper(
+            self.network, self.parameters, keys.take(rows, axis=1), allowed, first
+        )
 
     def loss(
         self,

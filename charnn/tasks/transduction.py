@@ -15,7 +15,6 @@ from charnn.generation.feedback import targets_fed_back
 from charnn.models.score import Score
 from charnn.models.stack import LayerStates
 from charnn.models.transducer import Transducer
-from charnn.nn.buffers import Buffers
 from charnn.tasks.assessment import Assessment
 from charnn.tasks.examples_task import SIDE_BY_SIDE, ExamplesTask
 from charnn.tasks.prediction import Answer, Prediction, in_batches
@@ -121,7 +120,7 @@ def answer(vocabulary: PairVocabulary, hypothesis: Hypothesis, length: int) -> A
 
 def judged(model: Transducer, batch: Batch, **options: Any) -> Score:
     """Return the score of a batch; options are those of `decode`."""
-    mean, _, _ = model.loss(batch, [], buffers=Buffers())
+    mean = model.mean_loss(batch)
     lengths = batch.target_ends
     scored = int(lengths.sum()) + Transduction.ends * len(lengths)
     right = edits = 0

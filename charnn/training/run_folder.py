@@ -1,11 +1,13 @@
 """A run's folder: `last.npz`, `best.npz`, `metrics.jsonl` and `config.yaml`.
 
-Beside them lie `previous.npz`, the checkpoint before the last one, and a lock file.
+Beside them lie `previous.npz`, the checkpoint before the last one, a lock file, and for a run that
+something may start again the names of its launch.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -19,9 +21,9 @@ from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import BEST, LAST, PREVIOUS, Checkpoint, save_checkpoint
 from charnn.training.events import Evaluation, Event, RolledBack, Step
 
-METRICS, CONFIG, LOCK = "metrics.jsonl", "config.yaml", ".lock"
+METRICS, CONFIG, LOCK, LAUNCH = "metrics.jsonl", "config.yaml", ".lock", ".launch"
 FILES = (LAST, BEST, METRICS, CONFIG)
-HELPERS = (PREVIOUS, LOCK)  # not for users
+HELPERS = (PREVIOUS, LOCK, LAUNCH)  # not for users
 STEPS_BETWEEN_METRICS = 20
 
 
@@ -34,8 +36,11 @@ class RunFolder:
         self.path = path
         self._unrecorded = ""  # metrics that could not be written yet
 
-    def check_free(self, force: bool) -> None:
-        """Refuse a folder that holds something, unless it is a run and `force` is given."""
+    def check_free(self, force: bool, launch: Collection[str] = ()) -> None:
+        """Refuse a folder that holds something.
+
+        Unless it is a run and `force` is given, or one that the same launch has begun.
+        """
         try:
             if not self.path.exists():
                 return
@@ -43,14 +48,15 @@ class RunFolder:
             raise self._unwritable(error) from error
         if not self.path.is_dir():
             raise RunError(f"run folder '{self.path}' is a file; choose another folder with --out.")
-        own = {*FILES, *HELPERS, *(entry.name for entry in leftovers(self.path, FILES))}
-        foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in own)
+        begun = {LOCK, *(entry.name for entry in leftovers(self.path, (*FILES, LAUNCH)))}
+        names = {entry.name for entry in self.path.iterdir()} - begun
+        foreign = sorted(names - {*FILES, *HELPERS})
         if foreign:
             raise RunError(
                 f"folder '{self.path}' holds files of something else ({', '.join(foreign[:3])}); "
                 "choose another folder with --out."
             )
-        if any(self.path.iterdir()) and not force:
+        if names and not force and not self.is_of(launch):
             raise RunError(
                 f"run folder '{self.path}' exists; resume it with --resume {self.path}, "
                 "replace it with --force, or choose another folder with --out."
@@ -65,7 +71,7 @@ class RunFolder:
                     f"run folder '{self.path}' is in use by another process; wait until it ends, "
                     "or choose another folder."
                 )
-            for entry in leftovers(self.path, FILES):
+            for entry in leftovers(self.path, (*FILES, LAUNCH)):
                 entry.unlink(missing_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
@@ -80,17 +86,41 @@ class RunFolder:
         """Say whether a file of the run is there."""
         return (self.path / name).is_file()
 
-    def create(self, config: Config, force: bool = False) -> None:
-        """Make the folder and its `config.yaml`; an old run's files go if `force` is given."""
-        self.check_free(force)
+    def create(self, config: Config, force: bool = False, launch: Collection[str] = ()) -> None:
+        """Make the folder and its `config.yaml`; an old run's files go if `force` is given.
+
+        The folder remembers the names of the launch only once the old files are gone.
+        """
+        self.check_free(force, launch)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.take()
-            for name in (*FILES, PREVIOUS):
+            for name in (*FILES, PREVIOUS, LAUNCH):
                 (self.path / name).unlink(missing_ok=True)
+            if launch:
+                self.remember(launch)
             write_text(self.path / CONFIG, to_yaml(config.own_values()))
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def is_of(self, launch: Collection[str]) -> bool:
+        """Return whether the run belongs to a launch: it has one of its names."""
+        with suppress(OSError):
+            known = (self.path / LAUNCH).read_text(encoding="utf-8", errors="replace").splitlines()
+            return not set(launch).isdisjoint(known)
+        return False
+
+    def remember(self, launch: Collection[str]) -> None:
+        """Remember the names of the launch that the run belongs to from now on."""
+        try:
+            write_text(self.path / LAUNCH, "".join(f"{name}\n" for name in sorted(launch)))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return self.has(LAST) or self.has(PREVIOUS)
 
     def write_config(self, config: Config) -> None:
         """Replace `config.yaml`."""

@@ -51,10 +51,11 @@ class Trainer:
         engine: Engine,
         folder: RunFolder | None = None,
         resume_from: Checkpoint | None = None,
+        may_be_over: bool = False,
     ) -> None:
         """Prepare a run of `engine` on the batches of `source`, or the rest of a checkpoint's run.
 
-        Without `folder` nothing is written.
+        Without `folder` nothing is written. The rest `may_be_over` where nobody asked for more.
         """
         self.config = config
         self.task = task_of(config)
@@ -70,6 +71,8 @@ class Trainer:
         self.interrupted = False
         if resume_from is not None:
             self._restore(resume_from)
+            if not may_be_over:
+                self._check_not_over()
         self.best = self.checkpoint().best_only()
         if resume_from is not None and folder is not None and folder.has(BEST):
             self.best = load_checkpoint(folder.path / BEST)
@@ -254,12 +257,15 @@ class Trainer:
                 f"({', '.join([*checkpoint.corpus.files, *apart])}); give that text."
             )
         self.progress = checkpoint.progress.copy()
+        self.engine.load(checkpoint.named_arrays())
+
+    def _check_not_over(self) -> None:
+        """Raise RunError where the run has made all its updates."""
         if self.progress.update >= self.total:
             raise RunError(
                 f"the run has made all its {self.total:,} updates; raise --steps or --epochs to "
                 "train it further."
             )
-        self.engine.load(checkpoint.named_arrays())
 
     def _started(self) -> Started:
         training = self.config.training

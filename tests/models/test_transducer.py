@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sequence_models import SIZES, H, batch_of, examples_of, model_of, wrong_gradients
 
-from charnn.generation.decoding import DecoderStepper
+from charnn.models.decoder_stepper import DecoderStepper
 from charnn.models.delimiters import delimited
 from charnn.models.transducer import within
 from charnn.nn.buffers import Buffers
@@ -54,7 +54,7 @@ def test_step_by_step(attention: str | None) -> None:
     out, alpha, _ = model.decode(inputs, keys, allowed, first, Buffers())
     weights = group(model.parameters, "decoder")
     logits, _ = model.network.head.logits(weights, out, Buffers())
-    stepper = DecoderStepper(model, keys, allowed, first)
+    stepper = DecoderStepper(model.network, model.parameters, keys, allowed, first)
     for t, expected in enumerate(logits.reshape(*inputs.shape, -1)):
         found, weights_of_step = stepper.step(inputs[t])
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)

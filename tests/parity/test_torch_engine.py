@@ -288,6 +288,24 @@ def test_the_trainer_rolls_back_and_goes_on() -> None:
     assert said == f"torch {torch.__version__}, cpu, fp32"
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"cell": "lstm"}, ""),
+        ({"cell": "gru", "gru_reset": "after"}, ""),
+        ({"cell": "gru"}, "PyTorch has no GRU (reset before), so it runs step by step"),
+        ({"cell": "mingru"}, "PyTorch has no minGRU"),
+        ({"cell": "lstm", "recurrent_dropout": 0.1}, "drop nothing inside the recurrence"),
+    ],
+)
+def test_what_runs_step_by_step_is_said(options: dict[str, Any], words: str) -> None:
+    """A run says once why its network runs step by step, and which GRU does not."""
+    (note,) = engines(config_of(**options))[1].notes() or [""]
+    assert words in note
+    assert ("--gru-reset after" in note) == (options == {"cell": "gru"})
+    assert bool(note) == bool(words)
+
+
 def faulty(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     """Plant a fault in the engine."""
     begin, update = optimizers.TorchOptimizer.__init__, optimizers.TorchOptimizer.update
@@ -349,7 +367,7 @@ def test_masks_that_differ_are_caught() -> None:
     """With the masks of one generator instead of two, losses differ by far more than allowed."""
     config = config_of(shards=2, dropout=0.3)
     numpy_engine, engine = engines(config)
-    engine._config = config.replace(shards=1)
+    engine._shards = 1
     ours, theirs = (np.array(list(made(each, config, 20))) for each in (numpy_engine, engine))
     assert np.abs(ours - theirs).max() > 100 * LOSSES
     numpy_engine.close()

@@ -74,6 +74,10 @@ class Drift:
         """There is no other participant."""
         return flag
 
+    def notes(self) -> list[str]:
+        """There is nothing to know."""
+        return []
+
     def provenance(self) -> dict[str, str]:
         """Return the engine's name."""
         return {"engine": "drift"}

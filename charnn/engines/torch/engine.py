@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,19 @@ from charnn.arrays import Array, Arrays
 from charnn.config import Config, EngineConfig
 from charnn.engines.team import Team
 from charnn.engines.torch.gradient import Gradient
+from charnn.engines.torch.graphs import Graphs, worthwhile
+from charnn.engines.torch.inference import in_evaluation, outside
 from charnn.engines.torch.layout import Layout
 from charnn.engines.torch.library import device_of, multiply_as
 from charnn.engines.torch.networks import network_of
 from charnn.engines.torch.optimizers import TorchOptimizer
 from charnn.engines.torch.randomness import Columns, DeviceRandomness, ShardsRandomness
 from charnn.engines.torch.stack import LayerStates
+from charnn.models.correspondence import pytorch
 from charnn.models.model import Model
 from charnn.models.score import Score
 from charnn.nn.clipping import clipping_factor
+from charnn.nn.gru import GRU
 from charnn.nn.parameters import Parameters
 from charnn.nn.teacher_forcing import share_of_data
 from charnn.tasks.registry import task_of
@@ -64,32 +69,33 @@ class TorchEngine:
         decaying = [specs[name].decays for name in self.layout.owners]
         self._optimizer = TorchOptimizer(config.training, self.layout.weights, decaying)
         self._average: list[Tensor] | None = None
+        self._evaluated = self.network
         self._write_parameters(model.parameters.flat)
-        if config.training.ema_decay is not None:
-            self._average = [weight.detach().clone() for weight in self.layout.weights]
+        if config.training.ema_decay is not None:  # the average is a network's weights, too
+            self._evaluated = network_of(model).to(self._device, self._dtype)
+            self._average = Layout(self._evaluated, model.parameters.shapes).weights
+            with torch.no_grad():
+                torch._foreach_copy_(self._average, self.layout.weights)
         self._names = list(model.state_shapes(1))
         self._columns = Columns(
             config.training.batch_size, self._own(config.training.batch_size), self._shards
         )
         self._states = self._zero_states()
+        if worthwhile(self.network):
+            self._gradient.graphs = Graphs((config.training.seq_length, self._columns.count))
         self._wished = dict.fromkeys(WISHES, False)
         self._answered = dict.fromkeys(WISHES, False)
-
-    @property
-    def loops(self) -> bool:
-        """Whether a layer runs step by step, because PyTorch has none that computes the same."""
-        return self.network.loops
 
     @torch.no_grad()
     def update(self, number: int, rate: float) -> tuple[float, float]:
         """Make an update: see `Engine.update`."""
-        loss, after = self._compute(number)
+        own, after = self._compute(number)
         wishes = [self._wished[wish] for wish in WISHES]
-        gradient, loss, said = self._gradient.added_up(loss, wishes, self._team)
+        gradient, norm, loss, said = self._gradient.added_up(own, wishes, self._team)
         self._answered = dict(zip(WISHES, said, strict=True))
         self._wished = dict.fromkeys(WISHES, False)
         training = self._config.training
-        norm = clipped = float(torch.linalg.vector_norm(gradient))
+        clipped = norm
         if training.clip_value is not None:
             gradient.clamp_(-training.clip_value, training.clip_value)
             clipped = float(torch.linalg.vector_norm(gradient))
@@ -107,7 +113,9 @@ class TorchEngine:
     def evaluate(self, part: str) -> Score:
         """Return the score on a part of the data: see `Engine.evaluate`."""
         share = self._team.rank, self._team.size
-        score = self._task.evaluate(self._evaluated(), self._data, part, share)
+        with in_evaluation(self._evaluated):
+            model = outside(self._model, self._evaluated)
+            score = self._task.evaluate(model, self._data, part, share)
         sums = torch.tensor(astuple(score), dtype=torch.float64)
         self._team.add_up(sums)
         nats, *counts = sums.tolist()
@@ -171,6 +179,17 @@ class TorchEngine:
         self._wished[wish] = flag
         return self._answered[wish]
 
+    def notes(self) -> list[str]:
+        """Return why the network runs step by step, if it does: see `Engine.notes`."""
+        cell = self._model.cell
+        if not self.network.loops:
+            return []
+        if pytorch(cell) is not None:
+            reason = "PyTorch's layers drop nothing inside the recurrence"
+            return [f"{reason}, so the network runs step by step, which is slower."]
+        other = "; --gru-reset after is faster" if isinstance(cell, GRU) else ""
+        return [f"PyTorch has no {cell}, so it runs step by step, which is slower{other}."]
+
     def provenance(self) -> dict[str, str]:
         """Return PyTorch's version, the device and the number of ranks."""
         name = "cpu"
@@ -182,7 +201,7 @@ class TorchEngine:
     def close(self) -> None:
         """Do nothing: whoever made the team closes it."""
 
-    @property
+    @cached_property
     def _shards(self) -> int:
         """How many generators draw masks: the shards', where their columns are one after the other.
 
@@ -239,17 +258,9 @@ class TorchEngine:
             training.scheduled_sampling, number, self._total, training.sampling_floor
         )
         random: Any = ShardsRandomness(training.seed, number, columns, self._dtype, FEEDBACK)
-        own = [tuple(state.cpu().numpy() for state in layer) for layer in states]
-        return self._task.fed_back(self._outside(self.layout.weights), batch, own, share, random)
-
-    def _evaluated(self) -> Any:
-        """Return the model that is evaluated, as tasks know models."""
-        return self._outside(self._average or self.layout.weights)
-
-    def _outside(self, weights: list[Tensor]) -> Any:
-        """Return a model with some weights, as tasks know models."""
-        flat = self.layout.read(weights)
-        return self._model.with_parameters(Parameters(self._model.parameters.shapes, flat=flat))
+        with in_evaluation(self.network):
+            model = outside(self._model, self.network)
+            return self._task.fed_back(model, batch, states, share, random)
 
     def _write_parameters(self, flat: Array) -> None:
         """Begin with a model's parameters (P,): those of rank 0, whoever made them."""

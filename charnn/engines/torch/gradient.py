@@ -3,7 +3,7 @@
 In half precision the network computes with float16 copies of the weights, and its loss is
 multiplied by a power of two, so that small gradients do not vanish in float16. Where the gradient
 overflows, the factor is lowered and the batch computed again: whoever asks sees one gradient in
-float32.
+float32. With `graphs`, windows are computed as CUDA graphs (`charnn.engines.torch.graphs`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from charnn.engines.team import Team
+from charnn.engines.torch.graphs import Graphs
 from charnn.engines.torch.layout import Layout
 from charnn.engines.torch.networks import Network
-from charnn.engines.torch.randomness import ShardsRandomness
+from charnn.engines.torch.randomness import Randomness, ShardsRandomness
 from charnn.engines.torch.stack import LayerStates
 from charnn.text.batches import Batch
 
@@ -38,11 +39,13 @@ class Gradient:
             self._network = copy.deepcopy(network).half()
             self._weights = Layout(self._network, layout.shapes).weights
         first = layout.weights[0]
-        self._vector = torch.zeros(layout.size + 1 + beside, dtype=first.dtype, device=first.device)
+        size = layout.size + beside + 2  # a loss and a norm
+        self._vector = torch.zeros(size, dtype=first.dtype, device=first.device)
         self._flat = self._vector[: layout.size]
         self._empty = layout.empty
-        for weight, view in zip(layout.weights, layout.views(self._flat), strict=True):
-            weight.grad = view
+        self._views = layout.views(self._flat)
+        self._show()
+        self.graphs: Graphs | None = None
 
     def clear(self) -> None:
         """Set the gradient to 0."""
@@ -73,16 +76,26 @@ class Gradient:
 
     def added_up(
         self, loss: Tensor, wishes: Sequence[bool], team: Team
-    ) -> tuple[Tensor, float, list[bool]]:
-        """Add up the ranks' gradients, losses and wishes; return all three."""
-        if team.size == 1:
-            return self._flat, float(loss), list(wishes)
-        self._vector[self._layout.size] = loss
-        for place, wish in enumerate(wishes, self._layout.size + 1):
-            self._vector[place] = float(wish)
-        team.add_up(self._vector)
-        whole, *said = self._vector[self._layout.size :].tolist()
-        return self._flat, whole, [bool(wish) for wish in said]
+    ) -> tuple[Tensor, float, float, list[bool]]:
+        """Add up the ranks' gradients, losses and wishes; return the gradient, its norm, and both.
+
+        All numbers are read at once: a GPU has to be waited for whenever one is read.
+        """
+        beside = self._vector[self._layout.size :]
+        beside[0] = loss
+        together = team.size > 1
+        if together:
+            for place, wish in enumerate(wishes, 1):
+                beside[place] = float(wish)
+            team.add_up(self._vector[:-1])
+        torch.linalg.vector_norm(self._flat, out=beside[-1])
+        whole, *said, norm = beside.tolist()
+        return self._flat, norm, whole, [bool(wish) for wish in (said if together else wishes)]
+
+    def _show(self) -> None:
+        """Make the weights' `grad` views of the vector, where the optimiser finds them."""
+        for weight, view in zip(self._layout.weights, self._views, strict=True):
+            weight.grad = view
 
     def _with_factor(
         self,
@@ -93,17 +106,39 @@ class Gradient:
         smoothing: float,
         factor: float,
     ) -> tuple[Tensor, LayerStates]:
+        """Compute the gradient as a graph, if there is one for such a batch, or as it stands."""
+
+        def compute(
+            batch: Batch, states: LayerStates, random: Randomness
+        ) -> tuple[Tensor, LayerStates]:
+            return self._computed(batch, states, random, weight, smoothing, factor)
+
+        if self.graphs is not None and self.graphs.fits(batch):
+            return self.graphs.run(compute, (weight, smoothing, factor), batch, states, random)
+        return compute(batch, states, random)
+
+    def _computed(
+        self,
+        batch: Batch,
+        states: LayerStates,
+        random: Randomness,
+        weight: float,
+        smoothing: float,
+        factor: float,
+    ) -> tuple[Tensor, LayerStates]:
         """Compute the gradient, by way of that of the loss times a factor."""
         with torch.enable_grad():
             loss, after = self._network.loss(batch, states, random, weight, smoothing)
-            scaled = loss if factor == 1 else loss * factor
-            gradients = torch.autograd.grad(scaled, self._weights)
-        flat = [gradient.reshape(-1) for gradient in gradients]
+            for each in self._weights:
+                each.grad = None  # so that the gradient is not added to one, but put there
+            (loss if factor == 1 else loss * factor).backward()
+        flat = [each.grad.reshape(-1) for each in self._weights]
         if self._half:
             torch.cat([each.float() for each in flat], out=self._flat)
             self._flat.mul_(1 / factor)
         else:
             torch.cat(flat, out=self._flat)
+            self._show()
         for part in self._empty:
             self._flat[part].zero_()
         return loss.detach(), [tuple(state.detach() for state in layer) for layer in after]

@@ -7,6 +7,7 @@ in the model's own description.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -48,13 +49,15 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Where the weights are: ask when they have been moved there."""
         return next(self.parameters()).device
 
-    def tensor(self, array: Array) -> Tensor:
-        """Return whole numbers as a tensor on the device."""
+    def tensor(self, array: Array | Tensor) -> Tensor:
+        """Return whole numbers as a tensor on the device; one that is there stays as it is."""
+        if isinstance(array, Tensor):
+            return array
         return torch.from_numpy(np.ascontiguousarray(array, np.int64)).to(self.device)
 
     def answers(self, batch: Batch) -> Tensor:

@@ -62,15 +62,12 @@ class TorchOptimizer:
         self.weights = list(weights)
         device = weights[0].device.type
         fused = training.optimizer in {"cpu": FUSED_ON_CPU, "cuda": FUSED_ON_CUDA}.get(device, ())
-        groups = [
-            {
-                "params": [w for w, own in zip(weights, decaying, strict=True) if own == decays],
-                "weight_decay": training.weight_decay if decays else 0.0,
-            }
-            for decays in (True, False)
-        ]
+        decay = training.weight_decay
+        by_decay: dict[float, list[Tensor]] = {}  # one group where nothing decays: it is faster
+        for weight, decays in zip(weights, decaying, strict=True):
+            by_decay.setdefault(decay if decays else 0.0, []).append(weight)
         self._optimizer = self.rule.kind(
-            [group for group in groups if group["params"]],
+            [{"params": own, "weight_decay": rate} for rate, own in by_decay.items()],
             lr=training.learning_rate,
             **constants(training),
             **({"fused": True} if fused else {}),

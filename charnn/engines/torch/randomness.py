@@ -9,6 +9,7 @@ generator that is seeded by the run's seed and the update's number.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -61,20 +62,20 @@ class ShardsRandomness:
         self, seed: int, update: int, columns: Columns, dtype: torch.dtype, *key: int
     ) -> None:
         self._columns = columns
-        self._parts = columns.parts()
-        self._generators = [
-            np.random.default_rng((seed, update, shard, *key)) for shard in range(columns.shards)
-        ]
+        self._seeds = [(seed, update, shard, *key) for shard in range(columns.shards)]
         self._dtype = np.float64 if dtype == torch.float64 else np.float32
+
+    @cached_property
+    def _generators(self) -> list[np.random.Generator]:
+        """The shards' generators; many an update draws nothing, and they take a while to make."""
+        return [np.random.default_rng(seed) for seed in self._seeds]
 
     def mask(self, shape: Shape, rate: float) -> Tensor:
         """See `Randomness.mask`."""
         *before, _, H = shape
-        drawn = [
-            draw_mask(np.empty((*before, part.stop - part.start, H), self._dtype), rate, random)
-            for part, random in zip(self._parts, self._generators, strict=True)
-        ]
-        whole = drawn[0] if len(drawn) == 1 else np.concatenate(drawn, axis=-2)
+        whole = np.empty((*before, self._columns.total, H), self._dtype)
+        for part, random in zip(self._columns.parts(), self._generators, strict=True):
+            draw_mask(whole[..., part, :], rate, random)
         return torch.from_numpy(whole[..., self._columns.own, :])
 
     def whole_mask(self, shape: Shape, rate: float) -> Array:
@@ -89,7 +90,7 @@ class ShardsRandomness:
         *before, _ = shape
         drawn = [
             random.random((*before, part.stop - part.start))
-            for part, random in zip(self._parts, self._generators, strict=True)
+            for part, random in zip(self._columns.parts(), self._generators, strict=True)
         ]
         whole: Array = np.concatenate(drawn, axis=-1)[..., self._columns.own]
         return whole
