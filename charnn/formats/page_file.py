@@ -31,7 +31,7 @@ from charnn.version import __version__
 
 FOLDER = files("charnn.formats") / "page"
 MODEL_SCRIPTS = ("attention.js", "model.js", "text.js")  # which need no page
-SCRIPTS = (*MODEL_SCRIPTS, "drawing.js", "page.js")
+SCRIPTS = (*MODEL_SCRIPTS, "drawing.js", "page.js", "start.js")
 CELLS = (  # that model.js knows
     *("rnn", "lstm", "gru-before", "gru-after", "mingru", "peephole-lstm"),
     *("layernorm-lstm", "layernorm-gru", "layernorm-rnn"),

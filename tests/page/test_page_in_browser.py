@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import CACHE
 from page_models import LETTERS, MODELS, V, greedy, job, key, logits_of, random_checkpoint
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from charnn.arrays import Array
+from charnn.formats.page_file import write_page
 from charnn.formats.page_weights import rounded
+from charnn.models.stepper import Stepper
 from charnn.text.vocabulary import Vocabulary
+from charnn.training.checkpoint import Checkpoint
 
 AXE = CACHE / "node_modules" / "axe-core" / "axe.min.js"
 PLAY = Vocabulary("\n !$&',-.3:;?" + "".join(map(chr, [*range(65, 91), *range(97, 123)])))
@@ -77,6 +82,32 @@ def test_temperature_0(
     text = write(opened(checkpoint), prime, temperature="0", length="300")
     ours = vocabulary.decode(greedy(checkpoint, prime, 300))
     assert text.rstrip("\ufffd") == (prime + ours).rstrip("\ufffd")  # of a byte that is awaited
+
+
+def test_without_a_beginning(opened: Callable[..., Page]) -> None:
+    """The model begins after a newline, as NumPy's does, and Write goes on from where it was."""
+    checkpoint = random_checkpoint(cell="gru")
+    page = opened(checkpoint)
+    text = write(page, "", temperature="0", length="70")
+    page.click("#write")
+    expect(page.locator("#finished")).not_to_have_text(text)
+    expect(page.locator("#status")).to_contain_text("70 written, ")
+    ours = LETTERS.decode(greedy(checkpoint, "", 140))
+    assert text == ours[:70]
+    assert page.locator("#text").text_content() == ours
+    page.fill("#unit", "3")
+    h = hidden(checkpoint, "\n" + ours, 0, 2)[1:]
+    assert np.abs(np.array(page.evaluate(LEVELS)) - 4 * h / np.abs(h).max()).max() < 0.501
+
+
+def hidden(checkpoint: Checkpoint, text: str, layer: int, unit: int) -> Array:
+    """Return what a unit is after each character of a text, (T,), as NumPy computes it."""
+    stepper = Stepper(rounded(checkpoint, "float16").model, 1)
+    found = []
+    for symbol in checkpoint.vocabulary.encode(text):
+        stepper.step(np.array([symbol]))
+        found.append(stepper.states[layer][0][0, unit])
+    return np.array(found)
 
 
 def test_typing_goes_on(opened: Callable[..., Page]) -> None:
@@ -177,9 +208,7 @@ def test_a_unit_colours_the_text(opened: Callable[..., Page]) -> None:
     assert box is not None
     page.click("#map", position={"x": box["width"] * 2.5 / 4, "y": box["height"] * 1.5 / 3})
     expect(page.locator("#unit")).to_have_value("7")  # the third square of the second row of four
-    symbols = LETTERS.encode(text)[:, None]
-    model = rounded(checkpoint, "float16").model
-    h = model.hidden(symbols, model.zero_states(1))[0][:, 0, 6]
+    h = hidden(checkpoint, text, 1, 6)
     low, high = (f"{value:.2f}".replace("-", "\u2212") for value in (h.min(), h.max()))
     expect(page.locator("#unit-note")).to_have_text(
         f"Unit 7 of layer 2: from {low} to {high} in this text."
@@ -256,6 +285,21 @@ def test_on_a_phone(width: int, opened: Callable[..., Page]) -> None:
     write(page, "x" * 200, length="200")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("document.getElementById('text').scrollWidth") <= width
+
+
+def test_the_policy_forbids_to_load(browser: Browser, tmp_path: Path) -> None:
+    """A script that asked for something would be refused by the page itself."""
+    write_page(random_checkpoint(), tmp_path / "m.html", "float16")
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto((tmp_path / "m.html").as_uri())
+    page.evaluate("() => fetch('https://example.org/').catch(() => null)")
+    page.evaluate("() => { document.body.append(Object.assign(new Image(), {src: 'x.png'})); }")
+    page.wait_for_timeout(200)
+    page.close()
+    assert any("'connect-src' was not explicitly set" in words for words in said)
+    assert any("'img-src' was not explicitly set" in words for words in said)
 
 
 def test_less_motion(opened: Callable[..., Page]) -> None:

@@ -9,6 +9,14 @@ function element(id) {
   return document.getElementById(id);
 }
 
+function signed(value) {
+  return value.toFixed(2).replace("-", "\u2212");
+}
+
+function counted(number) {
+  return number.toLocaleString("en");
+}
+
 function share(value) {
   return `${(100 * value).toFixed(value >= 0.0995 ? 0 : 1)} %`;
 }

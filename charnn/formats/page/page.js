@@ -217,10 +217,9 @@ class Page {
   }
 
   describeUnit() {
-    if (this.low > this.high) return; // nothing is there yet
-    const [low, high] = [this.low, this.high].map((value) => signed(value));
     const name = `Unit ${this.unit + 1} of layer ${this.layer + 1}`;
-    say("unit-note", `${name}: from ${low} to ${high} in this text.`);
+    const range = `: from ${signed(this.low)} to ${signed(this.high)} in this text`;
+    say("unit-note", `${name}${this.low <= this.high ? range : ""}.`);
   }
 
   /* Colour the text by a unit, or by none (null). */
@@ -270,56 +269,3 @@ class Page {
     element("beginning").focus();
   }
 }
-
-function signed(value) {
-  return value.toFixed(2).replace("-", "\u2212");
-}
-
-function counted(number) {
-  return number.toLocaleString("en");
-}
-
-function connect(page) {
-  const on = (id, event, handle) => element(id).addEventListener(event, handle);
-  on("beginning", "input", () => page.read());
-  on("write", "click", () => page.write());
-  on("stop", "click", () => page.stop());
-  on("copy", "click", () => page.copy());
-  on("clear", "click", () => page.clear());
-  for (const id of ["temperature", "top-k", "seed"]) {
-    on(id, "input", () => {
-      element("temperature-value").textContent = number("temperature", 1).toFixed(2);
-      page.adjust(id);
-    });
-  }
-  on("follow", "change", () => element("follow").checked && !page.written.length && page.read());
-  for (let n = 1; n <= page.model.layers.length; n++) element("layer").add(new Option(n, n));
-  on("layer", "change", () => {
-    page.layer = number("layer", 1) - 1;
-    page.choose(page.unit);
-  });
-  element("unit").max = page.model.H;
-  on("unit", "input", () => {
-    const unit = number("unit", 0);
-    page.choose(Number.isInteger(unit) && unit >= 1 && unit <= page.model.H ? unit - 1 : null);
-  });
-  on("map", "click", (event) => page.choose(page.map.at(event)));
-  on("map", "keydown", (event) => {
-    if (page.move(event.key)) event.preventDefault();
-  });
-  document.addEventListener("keydown", ({ key }) => key === "Escape" && page.stop());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    page.map.restyle();
-    page.show();
-  });
-}
-
-function start() {
-  const description = JSON.parse(element("description").textContent);
-  const page = new Page(description, fromBase64(element("weights").textContent));
-  element("weights").remove(); // its text is not needed twice
-  connect(page);
-  page.read();
-}
-
-start();
