@@ -5,27 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pytest
-from click.testing import Result
 from commands import TINY, succeed
-
-LINE = "the tide goes out and a lamp stays lit, all night [bold]bells[/bold] ring: HARK!"
-WORDS = LINE.split()
-VERSE = "\n".join(
-    " ".join(WORDS[number] for number in line)
-    for line in np.random.default_rng(1).integers(0, len(WORDS), (90, 6))
-)
-
-
-class Trained(NamedTuple):
-    """A run that was made with the options `TINY`: its folder, what was said, and its text."""
-
-    folder: Path
-    result: Result
-    corpus: Path
+from trained import VERSE, Trained
 
 
 def forget_options(patch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 from commands import data, in_words, on_terminal, output, refusal, run, succeed
-from conftest import VERSE, Trained
+from trained import VERSE, Trained
 
 SHORT = ("--len", 300)
 KNOWN = ("4", "8", "12", "16", "24", "32", "48")
@@ -205,4 +204,4 @@ def test_quiet(model: Path) -> None:
     """--quiet leaves out the notes."""
     Path("strange.txt").write_text("the tide Ω the tide", encoding="utf-8")
     assert run("novelty", model, "--sample", "strange.txt", "--quiet").stderr == ""
-    assert os.listdir() == ["strange.txt"]
+    assert [path.name for path in Path().iterdir()] == ["strange.txt"]

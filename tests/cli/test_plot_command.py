@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from commands import TINY, data, output, refusal, succeed
-from conftest import Trained
+from trained import Trained
 
 import charnn
 from charnn.cli.text_plot import Points, text_plot

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import data, in_words, on_terminal, output, refusal, run, succeed
-from conftest import VERSE, Trained
+from trained import VERSE, Trained
 
 CLASSES = ["expected", "n-gram", "rare word", "after newline", "word beginning", "other"]
 TINY = ("--hidden-size", 8, "--steps", 2, "--batch-size", 2, "--seq-length", 16)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import data, output, refusal, succeed
-from conftest import Trained
+from trained import Trained
 
 
 def test_a_report(model: Path, trained: Trained) -> None:
