@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -205,4 +204,4 @@ def test_quiet(model: Path) -> None:
     """--quiet leaves out the notes."""
     Path("strange.txt").write_text("the tide Ω the tide", encoding="utf-8")
     assert run("novelty", model, "--sample", "strange.txt", "--quiet").stderr == ""
-    assert os.listdir() == ["strange.txt"]
+    assert [path.name for path in Path().iterdir()] == ["strange.txt"]
