@@ -13,7 +13,7 @@ from charnn.options import worded
 if TYPE_CHECKING:
     from charnn.analysis.curves import Across, Comparison, Curve, Curves, Measure
 
-BESIDE = 5  # runs in one table
+BESIDE = 4  # runs in one table
 DIGITS = "123456789abcdefghijklmnopqrstuvwxyz"  # that stand for runs in a text plot
 CHOICES: dict[str, tuple[Any, ...]] = {
     "x": ("updates", "seconds", "epochs"),

@@ -8,7 +8,6 @@ underlined, so that they are told apart without colour.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from charnn.pictures.axes import in_words
 from charnn.pictures.canvas import DARK, LIGHT, allowed, clean, columns, document, label, number
-from charnn.pictures.shades import LEVELS, Scale, box, opacity, shades
+from charnn.pictures.shades import LEVELS, UNDER_LETTERS, Scale, Shades, opacity, shades
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,18 +30,17 @@ def levels_style(colours: tuple[str, str]) -> str:
     """Return the backgrounds of HTML's shades for paper of one kind."""
     found = []
     for sign, colour in zip("pn", colours, strict=True):
-        red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-        found += [
-            f".shaded .{sign}{level}{{background:rgba({red},{green},{blue},{opacity(level)})}}"
-            for level in range(1, LEVELS + 1)
-        ]
+        mixed = ",".join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))
+        for level in range(1, LEVELS + 1):
+            paint = f"rgba({mixed},{opacity(level, UNDER_LETTERS)})"
+            found.append(f".shaded .{sign}{level}{{background:{paint}}}")
     return "".join(found)
 
 
 HTML_STYLE = (
     '.shaded{font:15px/1.6 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;'
     "white-space:pre-wrap;overflow-wrap:anywhere;print-color-adjust:exact}"
-    ".shaded i{font-style:normal;opacity:.45}"
+    ".shaded.key{font-size:13px;margin:.3em 0}.shaded i{font-style:normal;opacity:.45}"
     + levels_style((LIGHT[0], LIGHT[1]))
     + f"@media screen and (prefers-color-scheme:dark){{{levels_style((DARK[0], DARK[1]))}}}"
     + ",".join(f".shaded .n{level}" for level in range(UNDERLINED, LEVELS + 1))
@@ -67,11 +65,11 @@ def coloured_text(
     whose number is not finite has no colour.
     """
     numbers = checked(symbols, values)
-    shade = shades(scale, numbers, low, high)
+    shade = shades(scale, numbers, low, high, UNDER_LETTERS)
     body = [label(MARGIN, 20, title, "title"), *shade.key(MARGIN, TITLE)]
     y = TITLE + KEY
     for line in lines_of(symbols, width):
-        body += drawn(line, symbols, [shade.level(float(numbers[at])) for at in line], y)
+        body += drawn(line, symbols, [shade.level(float(numbers[at])) for at in line], y, shade)
         y += LINE
     words = f"{description} {in_sentences(symbols, numbers)}".strip()
     return document(width * CELL + 2 * MARGIN, y + MARGIN, title, words, body)
@@ -92,7 +90,7 @@ def coloured_html(
     `notes` has a text for each symbol, which is shown when the mouse rests on it.
     """
     numbers = checked(symbols, values)
-    shade = shades(scale, numbers, low, high)
+    shade = shades(scale, numbers, low, high, UNDER_LETTERS)
     parts = []
     if notes is None:
         leveled = [(shade.level(float(v)), s) for v, s in zip(numbers, symbols, strict=True)]
@@ -101,11 +99,21 @@ def coloured_html(
     else:
         for symbol, value, note in zip(symbols, numbers, notes, strict=True):
             parts.append(span(shade.level(float(value)), in_html(symbol), note))
-    ends = f"{in_words(shade.low)} to {in_words(shade.high)}"
-    about = escape(f"{title}; shades from {ends}")
+    about = clean(title).replace('"', "&quot;")
     return (
         f'<pre class="shaded" role="group" aria-label="{about}" tabindex="0">{"".join(parts)}</pre>'
+        f'<p class="shaded key">{key_in_html(shade)}</p>'
     )
+
+
+def key_in_html(shade: Shades) -> str:
+    """Return the lowest, the middle and the highest number on their shades."""
+    middle = (shade.low + shade.high) / 2
+    ends = [
+        span(shade.level(value), f"&nbsp;{in_words(value)}&nbsp;")
+        for value in (shade.low, middle, shade.high)
+    ]
+    return " to ".join(ends)
 
 
 def span(level: int, inner: str, note: str = "") -> str:
@@ -159,7 +167,7 @@ def lines_of(symbols: Sequence[str], width: int) -> Iterator[list[int]]:
 
 
 def drawn(
-    line: Sequence[int], symbols: Sequence[str], levels: Sequence[int], y: float
+    line: Sequence[int], symbols: Sequence[str], levels: Sequence[int], y: float, shade: Shades
 ) -> list[str]:
     """Return a line: its backgrounds, and its letters in their columns."""
     places, column = [], 0
@@ -172,7 +180,7 @@ def drawn(
         first, last = places[start], places[start + many - 1]
         begin, end = first[0], last[0] + columns(last[1])
         x, wide = MARGIN + CELL * begin, CELL * (end - begin)
-        parts.append(box(x, y, wide, LINE - 3, level))
+        parts.append(shade.box(x, y, wide, LINE - 3, level))
         if level <= -UNDERLINED:
             parts.append(f'<path class="axis" d="M{x} {number(y + LINE - 5)}h{wide}"/>')
         start += many

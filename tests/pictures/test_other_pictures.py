@@ -12,7 +12,7 @@ from svg_reading import SVG, description_of, of_class, overlaps, parsed
 
 from charnn.pictures import HTML_STYLE, bar_chart, coloured_html, coloured_text, heat_map
 from charnn.pictures.canvas import DARK, FAINT, INK, LIGHT, PAPER
-from charnn.pictures.shades import LEVELS, STRONGEST, shades
+from charnn.pictures.shades import LEVELS, STRONGEST, UNDER_LETTERS, shades
 
 
 def brightness(colour: str) -> float:
@@ -43,7 +43,7 @@ def test_colours_can_be_seen(mode: int, colours: tuple[str, ...]) -> None:
     assert contrast(INK[mode], PAPER[mode]) >= 7
     assert contrast(FAINT[mode], PAPER[mode]) < 3
     for colour in colours[:2]:
-        assert contrast(INK[mode], mixed(colour, PAPER[mode], STRONGEST)) >= 4.5
+        assert contrast(INK[mode], mixed(colour, PAPER[mode], UNDER_LETTERS)) >= 4.5
 
 
 def test_bars() -> None:
@@ -64,10 +64,10 @@ def test_bars() -> None:
     parsed(bar_chart(["a"], {"a": [3.0]}, title="t", x_label="x", limits=(0, 1)))
 
 
-def shade_of(box: object) -> float:
+def shade_of(box: object, strongest: float = STRONGEST) -> float:
     """Return how strong a box is shaded, below 0 in the second colour."""
     kind, opacity = box.get("class"), float(box.get("fill-opacity"))  # type: ignore[attr-defined]
-    return (-opacity if kind == "f1" else opacity) / STRONGEST
+    return (-opacity if kind == "f1" else opacity) / strongest
 
 
 def test_heat_maps() -> None:
@@ -132,7 +132,11 @@ def test_coloured_text_has_every_character_in_its_place() -> None:
     expected = re.sub(" ", "", TEXT).replace("\n", "↵").replace("\t", "⇥").replace("\x07", "␇")
     assert shown == expected.replace("\u0301", "◌\u0301")
     backs = [box for box in root.iter(f"{SVG}rect") if box.get("height") == "21"]
-    first = [(shade_of(b), float(b.get("x", ""))) for b in backs if b.get("y") == backs[0].get("y")]
+    first = [
+        (shade_of(b, UNDER_LETTERS), float(b.get("x", "")))
+        for b in backs
+        if b.get("y") == backs[0].get("y")
+    ]
     assert first[0][1] == 16
     assert first[0][0] == pytest.approx(-1)
     assert [place for _, place in first] == sorted(place for _, place in first)
@@ -185,7 +189,8 @@ def test_coloured_html() -> None:
     reader.feed(coloured_html(list("ab<c\n"), [0.0, 1.0, -1.0, 0.5, 0.5], title="t&",
                               scale="diverging"))  # fmt: skip
     assert reader.found[:4] == [("shaded", "a"), ("p20", "b"), ("n20", "<"), ("p10", "c")]
-    assert "".join(text for _, text in reader.found) == "ab<c↵\n"
+    words = "".join(text for _, text in reader.found).replace("\xa0", "")
+    assert words == "ab<c↵\n-1 to 0 to 1"
     for kind in ("p1", "p20", "n1", "n20"):
         assert f".shaded .{kind}{{" in HTML_STYLE
     notes = Spans()
@@ -197,4 +202,4 @@ def test_the_levels_of_html_are_those_of_the_pictures() -> None:
     """The strongest background has the opacity of the strongest shade."""
     strongest = re.search(rf"\.p{LEVELS}\{{background:rgba\(0,114,178,([.\d]+)\)", HTML_STYLE)
     assert strongest
-    assert float(strongest[1]) == STRONGEST
+    assert float(strongest[1]) == UNDER_LETTERS
