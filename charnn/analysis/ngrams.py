@@ -215,6 +215,7 @@ def occurrences(
             advance(len(corpus) - start)
             return
         if start == 0 or left < FEWER * before:
+            grams = [each for each in grams if len(each.places)]
             rule_out(grams)
             before = left
         block = np.asarray(corpus[start : start + size + more])

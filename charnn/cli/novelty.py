@@ -62,7 +62,7 @@ def command(
     \b
     charnn novelty runs/shakespeare-lstm
     charnn novelty runs/shakespeare-lstm --temperature 0.5,0.8,1
-    charnn novelty runs/shakespeare-lstm --sample mine.txt --train shakespeare.txt
+    charnn novelty runs/shakespeare-lstm --sample sonnets.txt --train shakespeare.txt
 
     For n from 4 to 48, the table has the share of the sample's n-grams, pieces of n symbols, that
     stand in the training text. New text by the same author repeats the training text, too, so the
