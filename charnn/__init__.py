@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         resume,
         sample,
         samples,
+        trace,
         train,
     )
     from charnn.config import Config, ModelConfig, SamplingConfig
@@ -68,6 +69,7 @@ PLACES = {
     "sample": "charnn.api",
     "samples": "charnn.api",
     "step": "charnn.nn.recurrent",
+    "trace": "charnn.api",
     "train": "charnn.api",
 }
 
@@ -96,6 +98,7 @@ __all__ = [
     "sample",
     "samples",
     "step",
+    "trace",
     "train",
 ]
 

@@ -7,6 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from charnn.analysis.trace import Trace
+from charnn.analysis.trace import trace as trace_ids
+from charnn.arrays import Array
 from charnn.config import Config, EngineConfig, PredictionConfig, SamplingConfig, check_task
 from charnn.engines.choice import model_on
 from charnn.errors import ConfigError, CorpusError
@@ -19,6 +22,7 @@ from charnn.models.gradient_check import check_configuration
 from charnn.models.language_model import LanguageModel
 from charnn.models.model import Sizes
 from charnn.models.score import Score
+from charnn.models.stack import LayerStates
 from charnn.nn.central_differences import Comparison
 from charnn.tasks.gradient_variants import check_sequences
 from charnn.tasks.prediction import Prediction
@@ -175,17 +179,43 @@ def evaluate(
             f"a model of {checkpoint.task.title} is scored on files of examples, not on a text; "
             "use `charnn eval RUN FILE`."
         )
-    vocabulary = checkpoint.vocabulary
+    ids = known_ids(checkpoint.vocabulary, text)
+    if len(ids) < 2:
+        raise CorpusError(f"the text has {len(ids)} characters; at least 2 are needed.")
+    model = model_on(checkpoint.model, EngineConfig(engine, device, precision))
+    return evaluate_ids(model, ids, streams)
+
+
+def known_ids(vocabulary: Vocabulary, text: str) -> Array:
+    """Return a text's ids. Raises CorpusError for a character that a model does not know."""
     outside = vocabulary.outside(text)
     if outside and not vocabulary.unknown:
         raise CorpusError(
             f"the text has {outside[0]!r}, which the model does not know; leave it out."
         )
-    ids = vocabulary.encode(text)
-    if len(ids) < 2:
-        raise CorpusError(f"the text has {len(ids)} characters; at least 2 are needed.")
-    model = model_on(checkpoint.model, EngineConfig(engine, device, precision))
-    return evaluate_ids(model, ids, streams)
+    return vocabulary.encode(text)
+
+
+def trace(
+    source: Checkpoint | LanguageModel, text: str | Array, states: LayerStates | None = None
+) -> Trace:
+    """Return every gate, state and logit of a language model on a text: `layers`, `logits`.
+
+    The text is a string, for a checkpoint, or ids (T,) or (T, B). It begins at `states`, a trace's
+    `final` for example, or at zeros. Characters that the model does not know are the unknown
+    symbol. Raises CorpusError where it has none, or for an empty text, and ConfigError for a model
+    of another task. `charnn.analysis.trace` has more: windows of long texts, and gradients.
+    """
+    model = source.model if isinstance(source, Checkpoint) else source
+    if not isinstance(model, LanguageModel):
+        raise ConfigError("a trace is of a language model, but this model is of another task.")
+    if isinstance(text, str):
+        if not isinstance(source, Checkpoint):
+            raise ConfigError("a model alone has no vocabulary; give its checkpoint, or ids.")
+        text = known_ids(source.vocabulary, text)
+    if len(text) == 0:
+        raise CorpusError("the text is empty; give more text.")
+    return trace_ids(model, text, states)
 
 
 def export(checkpoint: Checkpoint, path: str | PathLike[str], force: bool = False) -> list[str]:

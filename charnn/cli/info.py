@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from charnn.text.symbols import PairVocabulary, Symbols
     from charnn.training.checkpoint import Checkpoint
 
-CURVE_WIDTH, CURVE_HEIGHT = 64, 10
-
 
 @click.command("info", cls=SectionedCommand)
 @click.argument("checkpoint", metavar="CKPT", shell_complete=complete_files)
@@ -148,12 +146,17 @@ def names_of(symbols: Symbols) -> list[str]:
 def show_history(saved: Checkpoint) -> None:
     """Draw the course of the losses, where there is one."""
     from charnn.cli.console import show
+    from charnn.cli.text_plot import Points, text_plot
 
     history = saved.progress.history
     if len(history) < 2:
         return
     show("history (* validation, . training)" if history[-1][2] else "history (. training)")
-    for line in curve(history, saved.task.unit(saved.vocabulary)):
+    groups = [
+        Points(".", [(update, train) for update, train, _ in history]),
+        Points("*", [(update, val) for update, _, val in history if val is not None]),
+    ]
+    for line in text_plot(groups, "updates", f"nats/{saved.task.unit(saved.vocabulary)}"):
         show(line)
     show("")
 
@@ -237,21 +240,3 @@ def count_formula(model: LanguageModel) -> str:
     if upper:
         terms.append(f"{len(upper)} ({formula(stack.layer_parameters(upper[0]))})")
     return " + ".join([*terms, formula(head.parameters())])
-
-
-def curve(history: list[tuple[int, float, float | None]], unit: str) -> list[str]:
-    """Draw losses over updates as lines of text."""
-    losses = [loss for _, *pair in history for loss in pair if loss is not None]
-    low, high = min(losses), max(losses)
-    first, last = history[0][0], history[-1][0]
-    canvas = [[" "] * CURVE_WIDTH for _ in range(CURVE_HEIGHT)]
-    for update, train, val in history:
-        column = round((update - first) / max(last - first, 1) * (CURVE_WIDTH - 1))
-        for loss, mark in ((train, "."), (val, "*")):
-            if loss is not None:
-                row = round((high - loss) / max(high - low, 1e-12) * (CURVE_HEIGHT - 1))
-                canvas[row][column] = mark
-    labels = {0: f"{high:.3f}", CURVE_HEIGHT - 1: f"{low:.3f}"}
-    lines = [f"{labels.get(row, ''):>8} |{''.join(cells)}" for row, cells in enumerate(canvas)]
-    axis = f"{first:,}".ljust(CURVE_WIDTH - len(f"{last:,}")) + f"{last:,}"
-    return [*lines, f"{'':>8} +{'-' * CURVE_WIDTH}", f"{f'nats/{unit}':>9} {axis} updates"]

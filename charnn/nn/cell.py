@@ -76,6 +76,15 @@ class StepWeights(ABC):
     def add_gradient(self, name: str, gradient: Array) -> None:
         """Add to the gradient of a weight that a step uses without a product."""
 
+    def note(self, **gates: Array) -> None:  # noqa: B027
+        """Take note of a step's gates, (B, H) each, as they act: for those who look inside."""
+
+    def note_gradients(self, **states: Array) -> None:  # noqa: B027
+        """Take note of gradients that a step's backward function computes on its way.
+
+        Those are of the states behind h, with what they do to h at the same step.
+        """
+
 
 class Cell(ABC):
     """A recurrent cell. Cells are stateless: all that a step computes is passed in or out."""

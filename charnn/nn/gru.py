@@ -70,6 +70,7 @@ class GRU(Cell):
         q = r * h_prev
         v, backward_v = W.multiply(q, N)
         (n,) = np.tanh(a[N] + v)
+        W.note(r=r, z=z, n=n)
         d, backward_d = W.drop(n)
         h = (1 - z) * h_prev + z * d
 
@@ -114,6 +115,7 @@ class GRUResetAfter(GRU):
         r, z = sigmoid(a[RZ] + u[RZ])
         m = u[2] + W["b_hn"]
         n = np.tanh(a[2] + r * m)
+        W.note(r=r, z=z, n=n)
         d, backward_d = W.drop(n)
         h = (1 - z) * h_prev + z * d
 

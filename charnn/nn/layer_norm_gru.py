@@ -83,6 +83,7 @@ class LayerNormGRU(Cell):
         r, z = sigmoid(x_share[RZ] + u_share[RZ])
         m = u_share[2] + W["b_hn"]
         n = np.tanh(x_share[2] + r * m)
+        W.note(r=r, z=z, n=n)
         d, backward_d = W.drop(n)
         h = (1 - z) * h_prev + z * d
 

@@ -68,6 +68,7 @@ class LayerNormLSTM(Cell):
         u_norm, backward_u_norm = layer_norm(u, BY_EXAMPLE)
         a_i, a_f, a_o, a_g = gain_x * x_norm + gain_h * u_norm + W["b"][:, None]
         i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
+        W.note(i=i, f=f, o=o, g=g)
         d, backward_d = W.drop(g)
         c = f * c_prev + i * d
         c_norm, backward_c_norm = layer_norm(c, (1,))
@@ -78,6 +79,7 @@ class LayerNormLSTM(Cell):
             dh, dc_later = d_states
             d_normed = dh * o * (1 - y**2)
             dc = dc_later + backward_c_norm(d_normed * gain_c)
+            W.note_gradients(c=dc)
             da_i = dc * d * i * (1 - i)
             da_f = dc * c_prev * f * (1 - f)
             da_o = dh * y * o * (1 - o)

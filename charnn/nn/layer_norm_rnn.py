@@ -54,6 +54,7 @@ class LayerNormRNN(Cell):
         u, backward_u = W.multiply(h_prev)
         normed, backward_norm = layer_norm(a + u, BY_EXAMPLE)
         (h,) = np.tanh(gain * normed + W["b"][:, None])
+        W.note(h=h)
 
         def backward(d_states: States) -> tuple[Array, States]:
             (dh,) = d_states

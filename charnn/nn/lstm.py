@@ -55,6 +55,7 @@ class LSTM(Cell):
         u, backward_u = W.multiply(h_prev)
         a_i, a_f, a_o, a_g = a + u
         i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), np.tanh(a_g)
+        W.note(i=i, f=f, o=o, g=g)
         d, backward_d = W.drop(g)
         c = f * c_prev + i * d
         tanh_c = np.tanh(c)
@@ -63,6 +64,7 @@ class LSTM(Cell):
         def backward(d_states: States) -> tuple[Array, States]:
             dh, dc_later = d_states
             dc = dc_later + dh * o * (1 - tanh_c**2)
+            W.note_gradients(c=dc)
             da_i = dc * d * i * (1 - i)
             da_f = dc * c_prev * f * (1 - f)
             da_o = dh * tanh_c * o * (1 - o)

@@ -47,6 +47,7 @@ class MinGRU(Cell):
         """One step: see the module's equations and `Cell.step`."""
         (h_prev,) = previous
         z, n = sigmoid(a[0]), a[1]
+        W.note(z=z, n=n)
         d, backward_d = W.drop(n)
         h = (1 - z) * h_prev + z * d
 

@@ -71,6 +71,7 @@ class PeepholeLSTM(Cell):
         d, backward_d = W.drop(g)
         c = f * c_prev + i * d
         o = sigmoid(a_o + p_o * c)
+        W.note(i=i, f=f, o=o, g=g)
         tanh_c = np.tanh(c)
         h = o * tanh_c
 
@@ -78,6 +79,7 @@ class PeepholeLSTM(Cell):
             dh, dc_later = d_states
             da_o = dh * tanh_c * o * (1 - o)
             dc = dc_later + dh * o * (1 - tanh_c**2) + da_o * p_o
+            W.note_gradients(c=dc)
             da_i = dc * d * i * (1 - i)
             da_f = dc * c_prev * f * (1 - f)
             da_g = backward_d(dc * i) * (1 - g**2)

@@ -32,6 +32,7 @@ class RNN(Cell):
         (h_prev,) = previous
         u, backward_u = W.multiply(h_prev)
         (h,) = np.tanh(a + u)
+        W.note(h=h)
 
         def backward(d_states: States) -> tuple[Array, States]:
             (dh,) = d_states

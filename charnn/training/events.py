@@ -39,7 +39,10 @@ class Step:
 class Evaluation:
     """The model was evaluated; `val_loss` is None where no validation part is kept.
 
-    `accuracy` and `error_rate` are the validation part's, where the task has them.
+    `accuracy` and `error_rate` are the validation part's, where the task has them. What is said of
+    gradients is of the `counted` updates since the last evaluation, or since the run was resumed:
+    the mean and the largest norm before clipping, and how many were `clipped` by their norm (None
+    where they are clipped by value too, which nobody counts).
     """
 
     update: int
@@ -52,6 +55,10 @@ class Evaluation:
     seconds: float
     accuracy: float | None = None
     error_rate: float | None = None
+    counted: int = 0
+    gradient_norm_mean: float | None = None
+    gradient_norm_max: float | None = None
+    clipped: int | None = None
 
 
 @dataclass(frozen=True)

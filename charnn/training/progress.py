@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from charnn.config import TrainingConfig
+from charnn.nn.clipping import clipping_factor
 
 SMOOTHING = 0.02  # weight of a new loss in the smoothed one
+
+
+class GradientNorms:
+    """The gradients' norms since the last evaluation, before clipping; no checkpoint has them."""
+
+    def __init__(self, training: TrainingConfig) -> None:
+        self._clip_norm, self._by_value = training.clip_norm, training.clip_value is not None
+        self._norms: list[float] = []
+
+    def add(self, norm: float) -> None:
+        """Take note of an update's norm."""
+        self._norms.append(norm)
+
+    def take(self) -> dict[str, Any]:
+        """Return what an `Evaluation` says of the updates so far, and forget them."""
+        norms, self._norms = self._norms, []
+        clipped = sum(clipping_factor(norm, self._clip_norm) != 1 for norm in norms)
+        return {
+            "counted": len(norms),
+            "gradient_norm_mean": math.fsum(norms) / len(norms) if norms else None,
+            "gradient_norm_max": max(norms, default=None),
+            "clipped": None if self._by_value else clipped,
+        }
 
 
 @dataclass

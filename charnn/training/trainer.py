@@ -34,7 +34,7 @@ from charnn.text.batches import Source
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import BEST, LAST, Checkpoint, CorpusRecord, versions
 from charnn.training.events import Evaluation, Event, Finished, RolledBack, Started, Step
-from charnn.training.progress import Progress
+from charnn.training.progress import GradientNorms, Progress
 from charnn.training.rollback import FACTOR, GoodState
 from charnn.training.run_folder import RunFolder
 from charnn.training.saving import Saver
@@ -66,6 +66,7 @@ class Trainer:
         self.total = total_updates(config, source)
         self._schedule = SCHEDULES[config.training.lr_schedule]
         self.progress = Progress()
+        self._norms = GradientNorms(config.training)
         self.saver = Saver(folder, config.training.save_every)
         self.stop_requested = False
         self.interrupted = False
@@ -126,6 +127,7 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise FloatingPointError(f"the loss is {loss}, the gradient's norm {norm}")
         progress.count_update(loss)
+        self._norms.add(norm)
         progress.seconds += time.perf_counter() - began
         return Step(
             progress.update,
@@ -170,6 +172,7 @@ class Trainer:
             progress.seconds,
             accuracy,
             None if score is None else score.error_rate,
+            **self._norms.take(),
         )
 
     def checkpoint(self) -> Checkpoint:
@@ -240,6 +243,7 @@ class Trainer:
         self.progress, event = self._good.return_from(
             self.progress, reason, training.max_rollbacks, advice
         )
+        self._norms.take()  # those since the good state are of updates that are undone
         if self.folder is not None:
             with suppress(RunError):  # a full disk is reported at the next save
                 self.folder.forget_after(self.progress.update)
@@ -269,21 +273,14 @@ class Trainer:
 
     def _started(self) -> Started:
         training = self.config.training
-        return Started(
-            self.progress.update,
-            self.total,
-            self.source.count,
-            training.batch_size,
-            training.seq_length,
-        )
+        position = self.progress.update, self.total, self.source.count
+        return Started(*position, training.batch_size, training.seq_length)
 
     def _finished(self) -> Finished:
         progress = self.progress
-        reason = "completed"
+        reason = "early stopping" if self._out_of_patience() else "completed"
         if self.interrupted:
             reason = "interrupted"
-        elif self._out_of_patience():
-            reason = "early stopping"
         test = None
         if not self.interrupted and self.corpus.has("test"):
             test = self.task.evaluate(self.best.model, self.corpus.arrays, "test")

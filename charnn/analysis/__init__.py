@@ -1,0 +1,1 @@
+"""Inside a trained model: models and texts in, numbers out."""

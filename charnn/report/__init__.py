@@ -1,0 +1,1 @@
+"""The report on a trained language model: one page that stands alone."""
