@@ -215,7 +215,8 @@ def test_examples_of_the_reference_run(quick_start: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(quick_start)
     for name in TEXTS:
         shutil.copy("data/the-tide-clock.txt", name)
-    shutil.copytree("runs/play", "runs/shakespeare-lstm")
+    for cell in ("lstm", "gru"):
+        shutil.copytree("runs/play", f"runs/shakespeare-{cell}")
     shutil.copy("runs/play/best.npz", "best.npz")
     shutil.copytree(ROOT / "configs", "configs")
     make_task_runs()

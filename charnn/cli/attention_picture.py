@@ -7,15 +7,14 @@ source. The darker a cell, the more a step of the decoder looked at the symbol.
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charnn.cli.console import cells, visible
-from charnn.errors import InputError
-from charnn.files import write_text
+from charnn.cli.picture_file import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from charnn.tasks.prediction import Prediction
 
@@ -33,24 +32,9 @@ STYLE = (
 )
 
 
-def check_folder(path: Path) -> None:
-    """Raise InputError where a picture of this name could not be written."""
-    if path.is_dir() or not path.parent.is_dir():
-        raise InputError(
-            f"the picture '{path}' cannot be written: "
-            f"{'that is a folder' if path.is_dir() else 'there is no such folder'}; give the name "
-            "of a file in a folder that exists."
-        )
-
-
 def write_picture(path: Path, predictions: Sequence[Prediction]) -> None:
     """Write the attention of the best answers as SVG. Raises InputError."""
-    try:
-        write_text(path, picture(predictions))
-    except OSError as error:
-        raise InputError(
-            f"the picture '{path}' cannot be written ({error.strerror}); give another name."
-        ) from error
+    write_file(path, picture(predictions))
 
 
 def picture(predictions: Sequence[Prediction]) -> str:

@@ -13,7 +13,7 @@ from charnn.options import worded
 if TYPE_CHECKING:
     from charnn.analysis.curves import Across, Comparison, Curve, Curves, Measure
 
-BESIDE = 5  # runs in one table
+BESIDE = 4  # runs in one table
 DIGITS = "123456789abcdefghijklmnopqrstuvwxyz"  # that stand for runs in a text plot
 CHOICES: dict[str, tuple[Any, ...]] = {
     "x": ("updates", "seconds", "epochs"),
@@ -56,7 +56,7 @@ def command(
     \b
     charnn plot runs/shakespeare-lstm
     charnn plot runs/shakespeare-lstm runs/shakespeare-gru --x seconds --y bits
-    charnn plot runs/shakespeare-* --svg curves.svg
+    charnn plot runs/shakespeare-lstm runs/shakespeare-gru --svg curves.svg
 
     A run is a folder that `charnn train` made, also one whose training is in progress; a checkpoint
     alone knows its losses by updates only. The training loss is the smoothed loss of the batches

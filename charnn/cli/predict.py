@@ -80,7 +80,7 @@ def command(
     has empty columns, and a message on standard error says why. The other lines are still answered,
     and the exit code is 2.
     """
-    from charnn.cli.attention_picture import check_folder
+    from charnn.cli.picture_file import check_folder
     from charnn.engines.choice import model_on
     from charnn.text.live_lines import live_lines
     from charnn.training.archive import load_checkpoint

@@ -11,7 +11,7 @@ COLOURS = 6
 # they would not stand out; in the order of the lines.
 LIGHT = ("#0072b2", "#d55e00", "#008764", "#b0568a", "#8a6d00", "#3f7fa6")
 DARK = ("#56b4e9", "#ff8a3d", "#2dbf95", "#e39cc4", "#f0e442", "#a9c7ff")
-INK, PAPER, FAINT = ("#222222", "#e4e4e4"), ("#ffffff", "#16181d"), ("#d8d8d8", "#3a3f4a")
+INK, PAPER, FAINT = ("#222222", "#eeeeee"), ("#ffffff", "#16181d"), ("#d8d8d8", "#3a3f4a")
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "5 2 1 2 1 2", "12 5")
 
 

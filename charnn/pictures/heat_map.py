@@ -17,7 +17,7 @@ from charnn.pictures.canvas import (
     shortened,
     width_of,
 )
-from charnn.pictures.shades import Scale, box, shades
+from charnn.pictures.shades import Scale, shades
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -78,7 +78,7 @@ def heat_map(
                 told = clean(f"{row}, {columns[place_of]}: {in_words(float(value))}")
             place_x = left + side * place_of
             level = shade.level(float(value))
-            body.append(box(place_x, top + side * at, side, side, level, told))
+            body.append(shade.box(place_x, top + side * at, side, side, level, told))
     body.append(
         f'<rect class="grid" x="{number(left)}" y="{number(top)}" width="{number(wide)}" '
         f'height="{number(tall)}"/>'

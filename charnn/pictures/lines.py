@@ -80,7 +80,7 @@ def line_chart(
     inside = [line.band(frame, n) for n, line in enumerate(lines)]
     inside += [line.drawn(frame, n) for n, line in enumerate(lines)]
     inside += marked(frame, marks)
-    if not any(line.x.size for line in lines):
+    if not any(line.good.any() for line in lines):
         inside.append(label((left + right) / 2, (top + bottom) / 2, "no data", "middle"))
     sentences = [description, *(line.in_words(x_label, y_label) for line in lines)]
     sentences += [f"Marked: {mark.label} at {in_words(mark.at)}." for mark in marks]

@@ -16,7 +16,7 @@ import numpy as np
 
 from charnn.pictures.axes import in_words
 from charnn.pictures.canvas import DARK, LIGHT, allowed, clean, columns, document, label, number
-from charnn.pictures.shades import LEVELS, Scale, box, opacity, shades
+from charnn.pictures.shades import LEVELS, UNDER_LETTERS, Scale, Shades, opacity, shades
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -31,11 +31,10 @@ def levels_style(colours: tuple[str, str]) -> str:
     """Return the backgrounds of HTML's shades for paper of one kind."""
     found = []
     for sign, colour in zip("pn", colours, strict=True):
-        red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-        found += [
-            f".shaded .{sign}{level}{{background:rgba({red},{green},{blue},{opacity(level)})}}"
-            for level in range(1, LEVELS + 1)
-        ]
+        mixed = ",".join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))
+        for level in range(1, LEVELS + 1):
+            paint = f"rgba({mixed},{opacity(level, UNDER_LETTERS)})"
+            found.append(f".shaded .{sign}{level}{{background:{paint}}}")
     return "".join(found)
 
 
@@ -67,11 +66,11 @@ def coloured_text(
     whose number is not finite has no colour.
     """
     numbers = checked(symbols, values)
-    shade = shades(scale, numbers, low, high)
+    shade = shades(scale, numbers, low, high, UNDER_LETTERS)
     body = [label(MARGIN, 20, title, "title"), *shade.key(MARGIN, TITLE)]
     y = TITLE + KEY
     for line in lines_of(symbols, width):
-        body += drawn(line, symbols, [shade.level(float(numbers[at])) for at in line], y)
+        body += drawn(line, symbols, [shade.level(float(numbers[at])) for at in line], y, shade)
         y += LINE
     words = f"{description} {in_sentences(symbols, numbers)}".strip()
     return document(width * CELL + 2 * MARGIN, y + MARGIN, title, words, body)
@@ -92,7 +91,7 @@ def coloured_html(
     `notes` has a text for each symbol, which is shown when the mouse rests on it.
     """
     numbers = checked(symbols, values)
-    shade = shades(scale, numbers, low, high)
+    shade = shades(scale, numbers, low, high, UNDER_LETTERS)
     parts = []
     if notes is None:
         leveled = [(shade.level(float(v)), s) for v, s in zip(numbers, symbols, strict=True)]
@@ -159,7 +158,7 @@ def lines_of(symbols: Sequence[str], width: int) -> Iterator[list[int]]:
 
 
 def drawn(
-    line: Sequence[int], symbols: Sequence[str], levels: Sequence[int], y: float
+    line: Sequence[int], symbols: Sequence[str], levels: Sequence[int], y: float, shade: Shades
 ) -> list[str]:
     """Return a line: its backgrounds, and its letters in their columns."""
     places, column = [], 0
@@ -172,7 +171,7 @@ def drawn(
         first, last = places[start], places[start + many - 1]
         begin, end = first[0], last[0] + columns(last[1])
         x, wide = MARGIN + CELL * begin, CELL * (end - begin)
-        parts.append(box(x, y, wide, LINE - 3, level))
+        parts.append(shade.box(x, y, wide, LINE - 3, level))
         if level <= -UNDERLINED:
             parts.append(f'<path class="axis" d="M{x} {number(y + LINE - 5)}h{wide}"/>')
         start += many

@@ -116,7 +116,7 @@ def test_the_group_lists_all_commands() -> None:
     assert listed == list(COMMANDS)
     assert set(listed) == {
         *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch"),
-        *("make", "bench", "cache", "predict", "export", "import"),
+        *("make", "bench", "cache", "predict", "export", "import", "plot", "report"),
     }
 
 

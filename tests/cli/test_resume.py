@@ -44,9 +44,12 @@ def progress_of(checkpoint: Path) -> dict[str, object]:
 
 
 def metrics_of(folder: Path) -> list[dict[str, object]]:
-    """Return a run's metrics, but for the times."""
+    """Return a run's metrics, but for the times, and what a resumed run counts anew."""
     entries = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: entry[key] for key in entry if key != "seconds"} for entry in entries]
+    for entry in entries:
+        for key in ("seconds", "counted", "clipped", "gradient_norm_mean", "gradient_norm_max"):
+            entry.pop(key, None)
+    return entries
 
 
 @contextmanager

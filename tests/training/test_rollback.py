@@ -272,6 +272,7 @@ def test_metrics_forget_what_was_undone(
         *[("step", 4), ("step", 5), ("step", 6), ("evaluation", 6)],
     ]
     assert lines[4]["failed_update"] == 5
+    assert [lines[3]["counted"], lines[-1]["counted"]] == [3, 3]  # none of the undone update
     assert lines[5]["learning_rate"] == lines[2]["learning_rate"] / 2
 
 

@@ -37,7 +37,7 @@ from charnn.nn.schedules import cosine, learning_rate
 from charnn.text.batches import Batch, Streams
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import BEST, LAST
-from charnn.training.events import Evaluation, Finished, RolledBack, Saved, Started, Step
+from charnn.training.events import Evaluation, Event, Finished, RolledBack, Saved, Started, Step
 from charnn.training.progress import SMOOTHING
 from charnn.training.run_folder import RunFolder
 from charnn.training.setup import prepared
@@ -321,6 +321,41 @@ def test_asking_to_stop_at_the_end_changes_nothing(tmp_path: Path) -> None:
     events = stop_after(trainer, 17)
     assert events[-1].reason == "completed"
     assert not trainer.interrupted
+
+
+def between_evaluations(events: list[Event]) -> list[tuple[Evaluation, list[float]]]:
+    """Return evaluations, each with the norms of the updates since the one before."""
+    found: list[tuple[Evaluation, list[float]]] = []
+    norms: list[float] = []
+    for event in events:
+        if isinstance(event, Step):
+            norms.append(event.gradient_norm)
+        elif isinstance(event, Evaluation):
+            found.append((event, norms))
+            norms = []
+    return found
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [{"clip_norm": 0.3}, {"clip_norm": None}, {"clip_norm": 0.3, "clip_value": 0.1}],
+    ids=str,
+)
+def test_evaluations_tell_the_gradients_since_the_last(
+    tmp_path: Path, clip: dict[str, float | None]
+) -> None:
+    """Mean and largest norm before clipping, of how many updates, and how many were clipped."""
+    found = between_evaluations(finish(make_trainer(tmp_path, **clip)))
+    assert [event.counted for event, _ in found] == [5, 5, 5, 2]
+    for event, norms in found:
+        assert event.counted == len(norms)
+        assert event.gradient_norm_mean == pytest.approx(sum(norms) / len(norms), rel=1e-12)
+        assert event.gradient_norm_max == max(norms)
+        above = sum(norm > 0.3 for norm in norms)
+        expected = above if clip["clip_norm"] else 0
+        assert event.clipped == (None if "clip_value" in clip else expected)
+    counts = {event.clipped for event, _ in found}
+    assert clip != {"clip_norm": 0.3} or counts - {0}
 
 
 @pytest.mark.parametrize("clip", [{"clip_norm": 0.05}, {"clip_value": 0.001}, {}], ids=str)

@@ -1,0 +1,73 @@
+"""What every section of the report is made from: a language model, its run, and a text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from charnn.arrays import Array
+from charnn.errors import ConfigError
+from charnn.models.language_model import LanguageModel
+from charnn.text.corpus import read_for_scoring
+from charnn.text.vocabulary import Vocabulary
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import Checkpoint
+
+SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}
+
+
+@dataclass(frozen=True)
+class Material:
+    """A run or checkpoint at `path`, the text's name and its ids (N,), and the seed.
+
+    `outside` counts the text's characters that the vocabulary lacks.
+    """
+
+    path: Path
+    saved: Checkpoint
+    text: str
+    ids: Array
+    outside: Counter[str]
+    seed: int
+
+    @cached_property
+    def model(self) -> LanguageModel:
+        """The model."""
+        model = self.saved.model
+        if not isinstance(model, LanguageModel):
+            raise TypeError(f"{type(model).__name__} is no language model.")
+        return model
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What the ids stand for."""
+        vocabulary: Vocabulary = self.saved.vocabulary
+        return vocabulary
+
+    @property
+    def unit(self) -> str:
+        """What a loss is given per, in words."""
+        return "byte" if self.vocabulary.unit == "byte" else "character"
+
+    def sign(self, symbol: int) -> str:
+        """Return a symbol as the label of a picture: white space as a sign."""
+        name = self.vocabulary.name(symbol)
+        if symbol < len(self.vocabulary.symbols):
+            return SIGNS.get(self.vocabulary.symbols[symbol], name)
+        return name
+
+
+def read_material(path: Path, texts: Sequence[str], seed: int, encoding: str) -> Material:
+    """Read a language model and a text. Raises CheckpointError, CorpusError, ConfigError."""
+    saved = load_checkpoint(path)
+    if saved.task.name != "lm":
+        raise ConfigError(
+            f"'{path}' is a model of {saved.task.title}, and a report is made of language models "
+            f"only; use `charnn info {path}` and `charnn eval {path} FILE`."
+        )
+    ids, outside = read_for_scoring(texts, encoding, saved.vocabulary)
+    name = ", ".join("standard input" if text == "-" else Path(text).name for text in texts)
+    return Material(path, saved, name, ids, outside, seed)
