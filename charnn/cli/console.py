@@ -26,6 +26,8 @@ from rich.table import Table
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from charnn.cli.picture_frame import PICTURE
+
 PLAIN_WIDTH = 110  # columns if the output is not a terminal
 PICTURE_WIDTH = 114  # columns of a picture of the terminal
 PICTURE_ASPECT = 0.6  # a character's width over its height, in the fonts that PICTURE names
@@ -43,31 +45,6 @@ PICTURE_COLOURS = TerminalTheme(
         (214, 217, 224),
     ],
 )
-# rich fills this in. It names fonts that readers may have and loads none: a page that shows the
-# picture asks no other machine for anything.
-PICTURE = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
-<style>
-.{unique_id}-matrix {{
-  font: {char_height}px/{line_height}px ui-monospace, SFMono-Regular, Menlo, Consolas,
-    "DejaVu Sans Mono", "Liberation Mono", monospace;
-}}
-.{unique_id}-title {{ font: bold 18px system-ui, "DejaVu Sans", Arial, sans-serif; }}
-{styles}
-</style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
-</clipPath>
-{lines}
-</defs>
-{chrome}
-<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">{matrix}</g>
-</g>
-</svg>
-"""
 SHADES = "·░▒▓█"  # of a heat map; each stands for a weight of (its place / 5)^2 or more
 WIDEST_LABEL = 8  # columns of a terminal
 CONTROLS = {
@@ -103,6 +80,23 @@ def say(text: str, style: str | None = None) -> None:
 def show(text: str, style: str | None = None) -> None:
     """Print a result on standard output."""
     make_console().print(visible(text), style=style, soft_wrap=True)
+
+
+def show_pieces(pieces: Iterable[tuple[str, str]]) -> None:
+    """Print one line of a result: pieces of text, each with its style."""
+    line = Text.assemble(*((visible(text), style) for text, style in pieces))
+    make_console().print(line, soft_wrap=True)
+
+
+def has_colours() -> bool:
+    """Return whether results are printed in colours."""
+    console = make_console()
+    return console.color_system is not None and not console.no_color
+
+
+def terminal_width() -> int:
+    """Return how many columns a line of a result has."""
+    return make_console().width
 
 
 def show_json(content: object) -> None:

@@ -21,6 +21,8 @@ COMMANDS = {
     "eval": "Score texts or examples with a model.",
     "info": "Show what a checkpoint holds.",
     "gradflow": "Show how far gradients reach back, and why.",
+    "read": "Read a text: how surprising each character is, and what is hard.",
+    "novelty": "Say what of a sample stands in the training text.",
     "plot": "Show learning curves of runs, and what differs between the runs.",
     "report": "Write a report on a language model: one page that stands alone.",
     "export": "Write a model in a format that other programs read.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -163,14 +164,8 @@ class LanguageModelling(Task):
         ids, outside = read_for_scoring(names, options.encoding, vocabulary)
         with progress(len(ids) - 1) as advance:
             score = evaluate(model, ids, options.streams, advance)
-        unknown, notes, unit = sum(outside.values()), [], vocabulary.unit
-        if outside:
-            named = ", ".join(f"{char!r} {n:,}x" for char, n in outside.most_common(NAMED))
-            more = f" and {len(outside) - NAMED} more" if len(outside) > NAMED else ""
-            fate = "scored as the unknown symbol" if vocabulary.unknown else "left out"
-            notes.append(
-                f"{unknown:,} characters are unknown to the model ({named}{more}); {fate}."
-            )
+        unknown, unit = sum(outside.values()), vocabulary.unit
+        notes = [unknown_note(outside, vocabulary)] if outside else []
         characters = len(ids) + (0 if vocabulary.unknown else unknown)
         content = {
             "characters": characters,
@@ -232,6 +227,14 @@ class LanguageModelling(Task):
     ) -> Batch:
         """Return a window of which only a share is the text's: see `Task.fed_back`."""
         return window_fed_back(model, batch, states, share, random)
+
+
+def unknown_note(outside: Counter[str], vocabulary: Vocabulary) -> str:
+    """Return what becomes of a text's characters that a vocabulary lacks, counted."""
+    named = ", ".join(f"{char!r} {n:,}x" for char, n in outside.most_common(NAMED))
+    more = f" and {len(outside) - NAMED} more" if len(outside) > NAMED else ""
+    fate = "scored as the unknown symbol" if vocabulary.unknown else "left out"
+    return f"{outside.total():,} characters are unknown to the model ({named}{more}); {fate}."
 
 
 def union(first: Vocabulary, second: Vocabulary) -> Vocabulary:
