@@ -70,13 +70,15 @@ class Watched:
 def stretches_of(N: int, symbols: int, length: int, seed: int) -> Stretches:
     """Return stretches of about `length` symbols in a text of N: all of it, or about `symbols`.
 
-    A short text has shorter stretches. Raises CorpusError for one of less than 64 symbols.
+    Where there are few symbols, the stretches are shorter. Raises CorpusError for a text of less
+    than 64 symbols.
     """
     if N < FEWEST * SHORTEST:
         raise CorpusError(
             f"the text has {N} symbols that the model knows, and {FEWEST * SHORTEST} are needed to "
             "find something in one half and judge it on the other; give more text."
         )
+    length = min(length, max(min(N, symbols) // FEWEST, SHORTEST))
     count = max(-(-N // length), FEWEST)
     length = N // count
     random = np.random.default_rng(seed)

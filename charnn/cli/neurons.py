@@ -94,7 +94,7 @@ def command(
     if not quiet:
         for note in unknown_characters(outside, saved.vocabulary):
             say(f"note: {note}")
-        if stretches.symbols < options.symbols < len(ids):
+        if len(ids) > options.symbols:
             say(f"note: of {len(ids):,} symbols, {stretches.symbols:,} at random are looked at.")
     if place is None:
         show_all(saved, model, ids, stretches, options, (svg, quiet, as_json))

@@ -10,7 +10,10 @@ from charnn.analysis.features import FEATURES, Alphabet, depth, features_of, sin
 from charnn.arrays import Array
 from charnn.text.vocabulary import Vocabulary
 
-TEXT = 'KING Lear:\n"O, don\'t (sir [now])\ngo," said she.\n\nA "b\n\nc \u201cd \u00abe\u00bb f\u201d g)h'
+TEXT = (
+    'KING Lear:\n"O, don\'t (sir [now])\ngo," said she.\n\nA "b\n\n'
+    "c \u201cd \u00abe\u00bb f\u201d g)h"
+)
 
 
 def columns(text: str, vocabulary: Vocabulary | None = None) -> dict[str, Array]:
