@@ -9,13 +9,9 @@ from charnn.analysis.probes import Probes
 from charnn.cli.console import show, show_table
 from charnn.cli.marked_text import show_sentences
 from charnn.cli.text_plot import Points, text_plot
+from charnn.report.context_words import context_in_words, probes_in_words
 
 LAGS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100, 200)  # of a table
-EXCESS = (
-    "The excess is the loss after k characters minus the same characters' loss after 256 more (+- "
-    "standard error)."
-)
-TENTH = 0.1  # bits: a character of which a state tells less is as good as forgotten
 
 
 @dataclass(frozen=True)
@@ -70,21 +66,6 @@ def show_context(context: ContextUse) -> None:
     )
 
 
-def context_in_words(context: ContextUse, window: int) -> str:
-    """Return what the losses mean."""
-    sentences = [EXCESS]
-    for bits, k in context.enough.items():
-        sentences.append(
-            f"It is still above {bits} bits after {len(context.loss) - 1} characters."
-            if k is None
-            else f"From {k} characters on it is below {bits} bits."
-        )
-    if None not in context.enough.values():
-        sentences.append("What lies further back, the model makes next to no use of.")
-    sentences.append(f"A window of its training had {window}.")
-    return " ".join(sentences)
-
-
 def show_probes(trained: Probes, untrained: Probes) -> None:
     """Print what the states tell of earlier characters."""
     lags = len(trained.states[0].probes)
@@ -122,32 +103,3 @@ def plot_probes(trained: Probes) -> None:
     show(", ".join(f"{mark} by {state.state}" for mark, state in marks))
     for line in text_plot(groups, "k", "bits"):
         show(line.rstrip())
-
-
-def probes_in_words(trained: Probes, untrained: Probes) -> str:
-    """Return what the probes mean."""
-    counts = (
-        f"Probes were fitted on {trained.fitted:,} positions and scored on {trained.scored:,} "
-        "others. H(x) is the most that there is to know, and a bound below 0 is shown as 0."
-    )
-    sentences = [counts]
-    for state in trained.states:
-        known = [probe.lag for probe in state.probes if probe.bits >= TENTH]
-        last = len(state.probes) - 1
-        sentences.append(
-            f"{state.state} tells at least {TENTH} bits of characters up to {known[-1]} steps back"
-            f"{' or more' if known[-1] == last else ''}."
-            if known
-            else f"{state.state} tells less than {TENTH} bits of any."
-        )
-    totals = [
-        sum(probe.bits for probe in probes.states[-1].probes) for probes in (trained, untrained)
-    ]
-    if totals[0] < totals[1]:
-        sentences.append(
-            "Untrained weights tell more in all: they keep what comes, useful or not; training "
-            "makes room for what helps to predict."
-        )
-    else:
-        sentences.append("What the untrained weights tell, training did not have to bring about.")
-    return " ".join(sentences)

@@ -11,7 +11,7 @@ from charnn.cli.flags import SectionedCommand, complete_files, declared_flags, f
 from charnn.config.text_analysis import LARGEST_SAMPLE, NoveltyConfig
 
 if TYPE_CHECKING:
-    from charnn.analysis.novelty import Copied, Novelty
+    from charnn.analysis.novelty import Novelty
     from charnn.arrays import Array
     from charnn.text.vocabulary import Vocabulary
     from charnn.training.checkpoint import Checkpoint
@@ -167,6 +167,7 @@ def draw(path: Path, found: Novelty, ids: Array, vocabulary: Vocabulary) -> None
     """Write the first sample as SVG: what is copied has a colour. Raises InputError."""
     from charnn.cli.picture_file import write_file
     from charnn.pictures import coloured_text
+    from charnn.report.copied_runs import levels, symbols_of
 
     sample = found.samples[0]
     covered = levels(sample, 0, min(DRAWN, sample.size))
@@ -183,29 +184,13 @@ def draw(path: Path, found: Novelty, ids: Array, vocabulary: Vocabulary) -> None
     )
 
 
-def levels(sample: Copied, begin: int, end: int) -> list[int]:
-    """Return for a part's symbols whether they are in a copied run: 1 or 0."""
-    inside = [0] * (end - begin)
-    for first, last in sample.runs:
-        for at in range(max(first, begin), min(last, end)):
-            inside[at - begin] = 1
-    return inside
-
-
-def symbols_of(ids: Array, vocabulary: Vocabulary) -> list[str]:
-    """Return ids as symbols, those that are missing from the vocabulary, too."""
-    from charnn.text.vocabulary import UNKNOWN_TEXT
-
-    symbols = vocabulary.symbols
-    return [symbols[at] if at < len(symbols) else UNKNOWN_TEXT for at in ids.tolist()]
-
-
 def show_found(
     found: Novelty, samples: dict[str, Array], vocabulary: Vocabulary, shown: int
 ) -> None:
     """Print the shares, and for each sample the verdict, the longest run and the text around it."""
     from charnn.cli.console import show, show_table
     from charnn.cli.marked_text import show_marked, show_sentences
+    from charnn.report.copied_runs import around, levels, symbols_of
 
     texts = [*found.samples, *([found.held_out] if found.held_out is not None else [])]
     lengths = list(texts[0].known)
@@ -243,12 +228,6 @@ def show_found(
     show(f"Underlined or marked ~: copied runs of {found.run} symbols or more.")
 
 
-def around(start: int, length: int, shown: int, size: int) -> tuple[int, int]:
-    """Return the beginning and end of a part of a text with a run in its middle."""
-    begin = max(0, min(start - max(0, shown - length) // 2, size - shown))
-    return begin, min(size, begin + shown)
-
-
 def percent(share: float | None) -> str:
     """Return a share for a table; nothing where there is none."""
     return "" if share is None else f"{share:.1%}"
@@ -257,6 +236,7 @@ def percent(share: float | None) -> str:
 def show_as_json(found: Novelty, samples: dict[str, Array], vocabulary: Vocabulary) -> None:
     """Print all figures, and the samples with their runs."""
     from charnn.cli.console import show_json
+    from charnn.report.copied_runs import symbols_of
 
     entries = []
     for sample, ids in zip(found.samples, samples.values(), strict=True):

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from charnn.analysis.features import Alphabet
+from charnn.analysis.neurons import STRETCH, Neurons, neurons
+from charnn.analysis.stretches import Stretches, stretches_of
+from charnn.analysis.training_text import TrainingText, training_text
 from charnn.arrays import Array
 from charnn.errors import ConfigError
 from charnn.models.language_model import LanguageModel
@@ -16,6 +20,7 @@ from charnn.text.vocabulary import Vocabulary
 from charnn.training.archive import load_checkpoint
 from charnn.training.checkpoint import Checkpoint
 
+WATCHED = 50_000  # symbols of the text on which units are watched
 SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
 
@@ -41,6 +46,32 @@ class Material:
             raise TypeError(f"{type(model).__name__} is no language model.")
         return model
 
+    @cached_property
+    def untrained(self) -> LanguageModel:
+        """The same model with the weights that the run's seed starts from."""
+        seed = self.saved.config.training.seed
+        return type(self.model).started(self.model.config, self.model.sizes, seed)
+
+    @cached_property
+    def training(self) -> TrainingText:
+        """The text of the training. Raises CorpusError where it is not at hand."""
+        return training_text(self.saved)
+
+    @cached_property
+    def stretches(self) -> Stretches:
+        """The stretches of the text on which units are watched. Raises CorpusError."""
+        return stretches_of(len(self.ids), WATCHED, STRETCH, self.seed)
+
+    @cached_property
+    def watched(self) -> tuple[Neurons, Neurons]:
+        """What the units do, trained and untrained. Raises CorpusError for a short text."""
+        alphabet = Alphabet(self.vocabulary)
+        trained, untrained = (
+            neurons(model, self.ids, alphabet, self.stretches, 1)
+            for model in (self.model, self.untrained)
+        )
+        return trained, untrained
+
     @property
     def vocabulary(self) -> Vocabulary:
         """What the ids stand for."""
@@ -51,6 +82,11 @@ class Material:
     def unit(self) -> str:
         """What a loss is given per, in words."""
         return "byte" if self.vocabulary.unit == "byte" else "character"
+
+    @staticmethod
+    def sign_of(symbol: str) -> str:
+        """Return a symbol's text as it is shown alone: white space as a sign."""
+        return SIGNS.get(symbol, symbol)
 
     def sign(self, symbol: int) -> str:
         """Return a symbol as the label of a picture: white space as a sign."""
