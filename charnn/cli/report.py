@@ -27,7 +27,15 @@ from charnn.cli.flags import SectionedCommand, complete_files, flag, output_flag
     default=1,
     show_default=True,
     section="Report",
-    help="Seed of the samples.",
+    help="Seed of the samples, and of the places in the text.",
+)
+@flag(
+    "--train",
+    section="Report",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="The training text, where its files have moved; can be given several times.",
 )
 @flag(
     "--encoding",
@@ -42,6 +50,7 @@ def command(
     text: tuple[str, ...],
     out: str,
     seed: int,
+    train: tuple[str, ...],
     encoding: str,
     quiet: bool,
     as_json: bool,
@@ -51,10 +60,12 @@ def command(
     \b
     charnn report runs/shakespeare-lstm sonnets.txt -o report.html
 
-    The page shows the run, its learning curves, samples at several temperatures, and what can be
-    seen inside the model while it reads the text. Everything is in the one file: it opens from the
-    disk without a network, in light and dark mode, prints, and has a text for each picture. A text
-    that the model did not learn from, such as the end of a book, shows most.
+    The page shows the run, its learning curves, samples at several temperatures and what of them
+    stands in the training text, and what can be seen inside the model while it reads the text: its
+    surprise, how far gradients reach back, how much context it uses, its gates and its units. Of a
+    long text, a part is used, which the page tells. Everything is in the one file: it opens from
+    the disk without a network, in light and dark mode, prints, and has a text for each picture. A
+    text that the model did not learn from, such as the end of a book, shows most.
     """
     from charnn.cli.console import progress_bar, say, show, show_json
     from charnn.cli.picture_file import check_folder, write_file
@@ -64,7 +75,7 @@ def command(
 
     path = Path(out)
     check_folder(path, "report")
-    material = read_material(Path(run), text, seed, encoding)
+    material = read_material(Path(run), text, seed, encoding, train)
     with progress_bar("writing the report", len(SECTIONS), quiet or as_json) as advance:
         page = report(material, advance)
     write_file(path, page, "report")

@@ -41,7 +41,7 @@ def gradients(material: Material) -> Section:
         "through the weights."
     )
     table = Table(
-        "What the lines come to; a share at a lag is of the norm at lag 0",
+        "What the lines come to",
         ("state", "factor a step", "half-life (steps)", "below 1 % from lag"),
         [*rows(trained, "trained"), *rows(untrained, "untrained")],
     )

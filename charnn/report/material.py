@@ -28,7 +28,8 @@ SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}
 class Material:
     """A run or checkpoint at `path`, the text's name and its ids (N,), and the seed.
 
-    `outside` counts the text's characters that the vocabulary lacks.
+    `outside` counts the text's characters that the vocabulary lacks. `files` hold the training
+    text, where they are not those that the run names.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Material:
     ids: Array
     outside: Counter[str]
     seed: int
+    files: Sequence[str] = ()
 
     @cached_property
     def model(self) -> LanguageModel:
@@ -55,7 +57,7 @@ class Material:
     @cached_property
     def training(self) -> TrainingText:
         """The text of the training. Raises CorpusError where it is not at hand."""
-        return training_text(self.saved)
+        return training_text(self.saved, self.files)
 
     @cached_property
     def stretches(self) -> Stretches:
@@ -96,8 +98,13 @@ class Material:
         return name
 
 
-def read_material(path: Path, texts: Sequence[str], seed: int, encoding: str) -> Material:
-    """Read a language model and a text. Raises CheckpointError, CorpusError, ConfigError."""
+def read_material(
+    path: Path, texts: Sequence[str], seed: int, encoding: str, files: Sequence[str] = ()
+) -> Material:
+    """Read a language model and a text; `files` hold the training text, where it has moved.
+
+    Raises CheckpointError, CorpusError, ConfigError.
+    """
     saved = load_checkpoint(path)
     if saved.task.name != "lm":
         raise ConfigError(
@@ -106,4 +113,7 @@ def read_material(path: Path, texts: Sequence[str], seed: int, encoding: str) ->
         )
     ids, outside = read_for_scoring(texts, encoding, saved.vocabulary)
     name = ", ".join("standard input" if text == "-" else Path(text).name for text in texts)
-    return Material(path, saved, name, ids, outside, seed)
+    material = Material(path, saved, name, ids, outside, seed, files)
+    if files:
+        material.training  # noqa: B018, what is named must be there
+    return material

@@ -87,7 +87,7 @@ def copied_passage(material: Material, found: Novelty, samples: dict[str, Array]
     caption = (
         f"The sample at {best.name} around its longest run that stands in the training text: "
         f"{longest.length:,} symbols, first in line {longest.line:,}. Runs of {found.run} symbols "
-        "or more are coloured. Compare what is coloured with what is not: names of speakers and "
-        "set phrases are the text's commonest long repetitions."
+        "or more are coloured. Compare what is coloured with what is not: names, headings and set "
+        "phrases stand in a text many times, and new text by the author has them, too."
     )
     return [Figure(shown, caption)]

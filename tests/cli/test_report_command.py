@@ -13,13 +13,11 @@ def test_a_report(model: Path, trained: Trained) -> None:
     """The page is written, and its size is said."""
     shown = output("report", model, trained.corpus, "-o", "page.html")
     size = Path("page.html").stat().st_size
-    assert shown == f"page.html: 4 sections, {size:,} bytes; open it in a browser.\n"
+    assert shown == f"page.html: 10 sections, {size:,} bytes; open it in a browser.\n"
     first = Path("page.html").read_bytes()
-    found = data("report", model, trained.corpus, "-o", "page.html")
-    assert found["bytes"] == size
+    found = data("report", model, trained.corpus, "-o", "page.html", "--seed", 2)
+    assert found["bytes"] == Path("page.html").stat().st_size
     assert found["sections"][0] == "The run and its text"
-    assert Path("page.html").read_bytes() == first
-    succeed("report", model, trained.corpus, "-o", "page.html", "--seed", 2)
     assert Path("page.html").read_bytes() != first
 
 
