@@ -145,7 +145,8 @@ def test_the_best_units_are_chosen_by_the_half_that_judges() -> None:
 def test_surprise(material: Material) -> None:
     """Its mean is the loss; classes and notes are those of the reading."""
     section = surprise_section.surprise(material)
-    loss = evaluate(material.model, material.ids).loss / math.log(2)
+    score = evaluate(material.model, material.ids)
+    loss = score.nats / score.predictions / math.log(2)
     assert f"{len(TEXT) - 1:,} characters is {loss:.3f} bits" in section.sentences[0]
     train = material.training.train
     found = read(material.model, material.vocabulary, material.ids, train, part=(0, 1_000))
