@@ -32,7 +32,7 @@ from charnn.arrays import Array
 from charnn.models.language_model import LanguageModel
 from charnn.nn.blas import single_thread
 
-SYMBOLS = 32_768  # states that are looked at
+SYMBOLS = 24_576  # states that are looked at
 STRETCH = 512  # symbols
 FEWEST_SYMBOLS = 64
 CLASSES = 256  # symbols that are told apart

@@ -42,7 +42,7 @@ def command(
 
     \b
     charnn context runs/shakespeare-lstm sonnets.txt
-    charnn context runs/shakespeare-lstm sonnets.txt --svg loss.svg --svg-probes probes.svg
+    charnn context runs/shakespeare-lstm sonnets.txt --lags 5 --svg loss.svg
 
     First, the loss by the number of characters that the model has read from zero states, at random
     places of the text. Each is compared with the loss of the same character after 256 characters

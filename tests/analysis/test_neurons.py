@@ -12,9 +12,11 @@ from delay_line import LETTERS
 from looked_into import H, small_model
 
 from charnn.analysis import neurons as module
+from charnn.analysis.context import context_use
 from charnn.analysis.correlation import Sums, area, correlation
 from charnn.analysis.features import FEATURES, Alphabet, features_of
 from charnn.analysis.neurons import Neurons, best_of, neurons
+from charnn.analysis.probes import probes_of
 from charnn.analysis.stretches import Stretches, Watched, carried_states, stretches_of
 from charnn.analysis.trace import LayerTrace, Trace, trace
 from charnn.analysis.unit_portrait import portrait
@@ -199,6 +201,21 @@ def test_a_portrait() -> None:
         )
         for name in ("chosen_r", "r", "auc"):
             assert getattr(each, name) == pytest.approx(getattr(same, name))
+
+
+def test_every_cell_and_form(cell_options: dict[str, str]) -> None:
+    """Units, context and probes of all of them can be looked at; there is a row for each state."""
+    model = small_model(dtype="float32", attention="dot", embedding_size=3, **cell_options)
+    found = neurons(model, IDS, ALPHABET, STRETCHES, 1)
+    assert {each.layer for each in found.saturation} == {"layer1", "layer2"}
+    assert all(0 <= each.below <= 1 for each in found.saturation)
+    context = context_use(model, IDS, 10, 5, seed=1)
+    assert np.isfinite(context.loss).all()
+    probes = probes_of(model, IDS, 2, 2, seed=1)
+    assert [each.state for each in probes.states] == list(model.cell.states)
+    assert probes.layer == "layer2"
+    place = 1, 2, model.cell.states[-1]
+    assert len(portrait(model, IDS, ALPHABET, STRETCHES, place, 9).beginning) == 9
 
 
 def test_correlation_and_area() -> None:
