@@ -116,6 +116,9 @@ def findings(
                 probes_of(each, ids, options.lags, layer, options.seed, advance)
                 for each in (model, start)
             ]
+        last = len(probes[0].states[0].probes) - 1
+        if last < options.lags:
+            notes.append(f"the text has {len(ids):,} symbols, enough to probe {last} lags.")
     trained, untrained = probes or (None, None)
     seq_length = saved.config.training.seq_length
     found = Findings(checkpoint, str(model.cell), len(ids), seq_length, context, trained, untrained)

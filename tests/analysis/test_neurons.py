@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from delay_line import LETTERS
 from looked_into import H, small_model
 
 from charnn.analysis import neurons as module
+from charnn.analysis import saturation, unit_portrait
 from charnn.analysis.context import context_use
 from charnn.analysis.correlation import Sums, area, correlation
 from charnn.analysis.features import FEATURES, Alphabet, features_of
 from charnn.analysis.neurons import Neurons, best_of, neurons
 from charnn.analysis.probes import probes_of
-from charnn.analysis.stretches import Stretches, Watched, carried_states, stretches_of
+from charnn.analysis.stretches import Stretches, Watched, carried_states, stretches_of, watch
 from charnn.analysis.trace import LayerTrace, Trace, trace
 from charnn.analysis.unit_portrait import portrait
 from charnn.arrays import Array
@@ -95,7 +97,7 @@ def test_saturation_is_counted_on_the_whole_text() -> None:
 def made_up(states: Array) -> Any:
     """Return what stands for `watch`: units whose states (N, U) are given, a window a stretch."""
 
-    def watch(_: object, ids: Array, starts: Array, length: int) -> Iterator[Watched]:
+    def made(_: object, ids: Array, starts: Array, length: int) -> Iterator[Watched]:
         for column, start in enumerate(starts):
             at = start + np.arange(length)[:, None]
             values = np.concatenate([np.zeros((1, 1, UNITS)), states[at]])
@@ -103,7 +105,7 @@ def made_up(states: Array) -> Any:
             told = Trace(ids[at], [layer], np.zeros((length, 1, 5)), [])
             yield Watched(at, told, slice(0, length), slice(column, column + 1))
 
-    return watch
+    return made
 
 
 def watched(states: Array, monkeypatch: pytest.MonkeyPatch, stretches: Stretches) -> Neurons:
@@ -166,6 +168,40 @@ def test_states_of_the_step_before_are_noticed(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "states_in", early)
     with pytest.raises(AssertionError):
         test_figures_are_those_of_the_whole_text("gru")
+
+
+def test_stretches_that_begin_at_zeros_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault: what stands before a stretch is not read."""
+    for room, test in (
+        (module, lambda: test_figures_are_those_of_the_whole_text("gru")),
+        (unit_portrait, test_a_portrait),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(room, "watch", partial(watch, warm_up=0))
+            with pytest.raises(AssertionError):
+                test()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SHUT", 0.3), ("OPEN", 0.6), ("CANDIDATES", ("h",)), ("MOSTLY", 0.2)]
+)
+def test_wrong_counts_are_noticed(
+    name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted faults: other limits, or candidates that are taken for gates."""
+    monkeypatch.setattr(saturation, name, value)
+    with pytest.raises(AssertionError):
+        test_saturation_is_counted_on_the_whole_text()
+
+
+def test_changes_of_the_next_symbol_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault: what a symbol does is told of the one before it."""
+    original = unit_portrait.drives
+    monkeypatch.setattr(
+        unit_portrait, "drives", lambda symbols, changes: original(np.roll(symbols, 1), changes)
+    )
+    with pytest.raises(AssertionError):
+        test_a_portrait()
 
 
 def test_a_portrait() -> None:

@@ -70,6 +70,10 @@ def test_short_texts(model: Path) -> None:
     assert "enough to read 12" in result.stderr
     assert "'probes.svg' is not written" in result.stderr
     assert not Path("probes.svg").exists()
+    Path("small.txt").write_text("the tide goes out and " * 4, encoding="utf-8")
+    result = succeed("context", model, "small.txt", *FEW[:4])
+    assert "enough to probe 5 lags" in result.stderr
+    assert "H(x)" in result.stdout
     Path("none.txt").write_text("the", encoding="utf-8")
     assert "8 are needed" in refusal("context", model, "none.txt")
 
