@@ -121,5 +121,14 @@ def findings(
             notes.append(f"the text has {len(ids):,} symbols, enough to probe {last} lags.")
     trained, untrained = probes or (None, None)
     seq_length = saved.config.training.seq_length
-    found = Findings(checkpoint, str(model.cell), len(ids), seq_length, context, trained, untrained)
+    found = Findings(
+        checkpoint,
+        str(model.cell),
+        saved.vocabulary.unit,
+        len(ids),
+        seq_length,
+        context,
+        trained,
+        untrained,
+    )
     return found, notes

@@ -20,7 +20,7 @@ def test_json(model: Path, verse: Path) -> None:
     """The figures are those of the analysis: trained, and the seed's untrained weights."""
     found = data("context", model, verse, *FEW, "--seed", 3)
     assert set(found) == {
-        *("checkpoint", "cell", "symbols", "seq_length", "context", "trained", "untrained"),
+        *("checkpoint", "cell", "unit", "symbols", "seq_length", "context", "trained", "untrained"),
     }
     saved = charnn.load(model)
     ids = saved.vocabulary.encode(verse.read_text())
