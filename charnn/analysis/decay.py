@@ -3,7 +3,7 @@
     g_k ~ g_0 r^k      r is fitted to ln g_k by least squares over k = 1, 2, ...
     half-life          ln(1/2) / ln r steps, where r < 1
 
-What falls to 0 has no logarithm: the fit uses the lags whose norm is above 0.
+What falls to 0 has no logarithm: the fit uses the lags whose norm is above 0, and finite.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def decay_of(norms: Array, window: int | None = None) -> Decay:
 def fitted_factor(norms: Array) -> float | None:
     """Return r of `g_k ~ g_0 r^k`, fitted over the lags after 0; None without two such lags."""
     lags = np.arange(1, len(norms))
-    known = norms[1:] > 0
+    known = (norms[1:] > 0) & np.isfinite(norms[1:])
     if known.sum() < 2:
         return None
     slope = np.polyfit(lags[known], np.log(norms[1:][known]), 1)[0]

@@ -36,7 +36,7 @@ from charnn.models.language_model import LanguageModel
 from charnn.nn.rnn import RNN
 
 COLUMNS = 32  # positions side by side, at most
-KEPT = 1 << 23  # pre-activations of positions side by side: what their steps compute is kept
+KEPT = 1 << 22  # pre-activations of positions side by side: what their steps compute is kept
 LEAST = 4  # symbols of a text: two lags, and a target
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the units' time constants
 
@@ -127,11 +127,7 @@ def gradient_flow(
     columns = max(1, min(COLUMNS, KEPT // a_column))
     for first in range(0, len(places.starts), columns):
         starts = places.starts[first : first + columns]
-        read = ids[starts + np.arange(places.lags + 2)[:, None]]
-        before = states_before(model, ids, starts, places.warm_up)
-        found = state_gradients(model, read, places.lags, before)
-        for sums, by_state, layer in zip(layers, found.layers, found.traced, strict=True):
-            sums.add(model, by_state, layer)
+        follow(model, ids, starts, places, layers)
         advance(len(starts))
     return GradientFlow(
         places.lags,
@@ -142,6 +138,17 @@ def gradient_flow(
             for sums, name in zip(layers, model.stack.layers, strict=True)
         ],
     )
+
+
+def follow(
+    model: LanguageModel, ids: Array, starts: Array, places: Places, layers: list[Sums]
+) -> None:
+    """Add some of the places to what is collected of the layers; nothing else is kept."""
+    read = ids[starts + np.arange(places.lags + 2)[:, None]]
+    before = states_before(model, ids, starts, places.warm_up)
+    found = state_gradients(model, read, places.lags, before)
+    for sums, gradients, layer in zip(layers, found.layers, found.traced, strict=True):
+        sums.add(model, gradients, layer)
 
 
 class Sums:

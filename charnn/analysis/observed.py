@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -141,6 +142,6 @@ def observed(model: LanguageModel) -> tuple[Stack, list[Notes]]:
 
 def telling(cell: Cell, notes: Notes) -> Cell:
     """Return a cell whose steps tell what they compute."""
-    kind = type(cell)
-    made: Cell = type(kind.__name__, (kind,), {"kernel": TellingKernel(cell, notes)})()
+    made = copy(cell)
+    vars(made)["kernel"] = TellingKernel(cell, notes)  # in place of its class's
     return made

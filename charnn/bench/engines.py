@@ -75,16 +75,15 @@ def engines_measured(
 def engines_at(point: Point, setting: Setting, rounds: int) -> dict[str, Any]:
     """Time a point's updates by each engine and by the bare loop, if there is one, in turn."""
     torch = load_torch()
-    own = torch.get_num_threads()
     peer = point.cell_itself.peer
     with run_of(point, setting, "shards") as shards, run_of(point, setting, "torch") as run:
         sides: dict[str, Callable[[], object]] = {"shards": shards.step, "torch": run.step}
         if peer is not None and peer.same:
             loop = BareLoop(point, setting.device, setting.precision, setting.dropout)
             sides["bare"] = loop.step
+        run.step()  # it sets the number of threads, which the bare loop keeps
         threads = torch.get_num_threads()
         seconds = timed(sides, setting.device, rounds)
-    torch.set_num_threads(own)
     return {
         "cell": point.label,
         "layers": point.num_layers,

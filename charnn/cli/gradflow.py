@@ -48,7 +48,7 @@ def command(
 
     \b
     charnn gradflow runs/shakespeare-lstm sonnets.txt
-    charnn gradflow runs/shakespeare-rnn sonnets.txt --lags 100 --svg flow.svg
+    charnn gradflow runs/shakespeare-gru sonnets.txt --lags 100 --svg flow.svg
     charnn gradflow --cell rnn,lstm,gru
 
     The loss at one place T of the text depends on all states before it. The command computes the

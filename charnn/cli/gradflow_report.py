@@ -14,6 +14,7 @@ from charnn.cli.text_plot import Points, text_plot
 
 NONE = "-"
 AT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # lags of a table
+COLUMNS = 46  # of a terminal with 80, for figures beside their names
 LOWEST = 1e-15  # of a plot, in shares of the highest norm
 
 
@@ -58,24 +59,47 @@ def show_cells(flows: Mapping[str, GradientFlow], start: str, quiet: bool) -> No
     show(f"untrained networks: {UNITS} units, {STEPS} steps, recurrent weights start {start}")
     show("")
     layers = {cell: flow.layers[0] for cell, flow in flows.items()}
-    show_flow("", layers, None)
+    parts = side_by_side(layers)
+    for part in parts:
+        show_flow("", part, None)
     if not quiet:
         marks = marks_for(list(layers))
         show("by h: " + ", ".join(f"{mark} {cell}" for cell, mark in marks.items()))
         plot({marks[cell]: layer.states[0].median for cell, layer in layers.items()})
         show("")
-    show_spectra("", layers)
-    show_units("", layers)
-    for cell, layer in layers.items():
-        h = layer.states[0]
-        show(f"{cell}: after {STEPS - 1} steps {h.median[-1] / h.median[0]:.2e} of it is left.")
-    show("")
+    for part in parts:
+        show_spectra("", part)
+        show_units("", part)
+    if not quiet:
+        for cell, layer in layers.items():
+            h = layer.states[0]
+            left = h.median[-1] / (h.median[0] or 1)
+            show(
+                f"{cell}: by h, a loss's gradient {course(h)}; {STEPS - 1} steps back, "
+                f"{left:.2g} of its norm is left."
+            )
+        show("These networks have learned nothing: compare `charnn gradflow CKPT TEXT`.")
+        show("")
     facts = Arithmetic()
     show(f"0.9^100 = {facts.shrinking:.2e}, 1.1^100 = {facts.growing:,.0f}: a factor a step")
     show(
-        f"sigma(1) = {facts.gate:.2f}: a forget gate whose bias starts at 1 keeps that share; "
+        f"sigma(1) = {facts.gate:.2f}: what a forget gate of bias 1 keeps; "
         f"half-life {facts.half_life:.1f} steps"
     )
+
+
+def side_by_side(layers: Mapping[str, LayerFlow]) -> list[dict[str, LayerFlow]]:
+    """Return networks in groups whose columns fit into a terminal."""
+    parts: list[dict[str, LayerFlow]] = []
+    room = 0
+    for name, layer in layers.items():
+        width = len(layer.states) * (len(name) + 5)
+        if width > room:
+            parts.append({})
+            room = COLUMNS
+        parts[-1][name] = layer
+        room -= width
+    return parts
 
 
 def show_flow(title: str, flows: Mapping[str, LayerFlow], window: int | None) -> None:
@@ -99,7 +123,7 @@ def show_flow(title: str, flows: Mapping[str, LayerFlow], window: int | None) ->
         rows.append([f"at lags from {window}", *shares])
     if any(state.direct_decay is not None for _, state in columns):
         gates = {str(layer.keeps) for layer in flows.values() if layer.keeps is not None}
-        name = " or ".join(f"prod ({gate})" if " " in gate else f"prod {gate}" for gate in gates)
+        name = " or ".join(map(product_of, sorted(gates)))
         direct = [state.direct_decay for _, state in columns]
         factors = [None if each is None else each.factor for each in direct]
         lives = [None if each is None else each.half_life for each in direct]
@@ -208,7 +232,14 @@ def meaning(after: LayerFlow, before: LayerFlow, window: int) -> list[str]:
                 f"  {percent(beyond)} of it, summed over the lags, lies further back than the "
                 f"{window} steps of a training window."
             )
+    direct = after.states[-1].direct_decay
+    if direct is not None and direct.half_life is not None:
+        found.append(
+            f"On the direct path alone, {product_of(after.keeps)}, it would halve every "
+            f"{direct.half_life:.1f} steps."
+        )
     if after.bound is not None:
+        found.append(f"In the mean, tanh passes on {after.mean_slope:.3f} of it: 1 - h^2.")
         sigma = after.spectra[0].largest_singular
         verdict = (
             "it is below 1, so gradients by h must vanish"
@@ -220,6 +251,11 @@ def meaning(after: LayerFlow, before: LayerFlow, window: int) -> list[str]:
     elif after.spectra:
         found.append("No bound follows from W_hh alone: the state also passes through its gate.")
     return found
+
+
+def product_of(gate: str | None) -> str:
+    """Return the direct path's product in words: `prod f`, or `prod (1 - z)`."""
+    return f"prod ({gate})" if gate is not None and " " in gate else f"prod {gate}"
 
 
 def course(flow: StateFlow) -> str:

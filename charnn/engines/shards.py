@@ -57,12 +57,20 @@ LEAST_COLUMNS = 4  # of a shard
 
 def default_shards(config: Config, sizes: Sizes, symbols: float) -> int:
     """Return how many shards suit the machine's cores and an update on so many symbols."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    size = count(shapes_of(task_of(config).model.specs_of(config.model, sizes)))
-    work = 6.0 * size * symbols
     columns = config.training.batch_size // LEAST_COLUMNS
-    return max(1, min(cores, columns, int(work // LEAST_WORK)))
+    worth = int(work_of(config, sizes, symbols) // LEAST_WORK)
+    return max(1, min(usable_cores(), columns, worth))
+
+
+def usable_cores() -> int:
+    """Return how many of the machine's cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def work_of(config: Config, sizes: Sizes, symbols: float) -> float:
+    """Return about how many floating-point operations an update on so many symbols is."""
+    return 6.0 * count(shapes_of(task_of(config).model.specs_of(config.model, sizes))) * symbols
 
 
 class Worker:

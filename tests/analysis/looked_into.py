@@ -99,9 +99,77 @@ def moved(
     return H_OF_C[cell](x, before[0], c, W), c
 
 
+def shares(x: Array, h_prev: Array, W: Any) -> tuple[Array, Array]:
+    """Return the normalised shares of the input and of the state, with their gains: (B, G, H)."""
+    x_share = normalised(np.stack([x @ W_x for W_x in W["W_xh"]], axis=1))
+    h_share = normalised(np.stack([h_prev @ W_h for W_h in W["W_hh"]], axis=1))
+    return W["gain_x"] * x_share + W["b"], W["gain_h"] * h_share
+
+
+def lstm_gates(x: Array, before: Any, after: Any, W: Any) -> dict[str, Array]:
+    """Gates i, f, o, g."""
+    a = [gate(number, x, before[0], W) for number in range(4)]
+    return {"i": sigma(a[0]), "f": sigma(a[1]), "o": sigma(a[2]), "g": np.tanh(a[3])}
+
+
+def peephole_gates(x: Array, before: Any, after: Any, W: Any) -> dict[str, Array]:
+    """Gates i, f, o, g: i and f see the cell state before, o the one after."""
+    a = [gate(number, x, before[0], W) for number in range(4)]
+    i, f = sigma(a[0] + W["p_i"] * before[1]), sigma(a[1] + W["p_f"] * before[1])
+    return {"i": i, "f": f, "o": sigma(a[2] + W["p_o"] * after[1]), "g": np.tanh(a[3])}
+
+
+def layernorm_lstm_gates(x: Array, before: Any, after: Any, W: Any) -> dict[str, Array]:
+    """Gates i, f, o, g."""
+    v, u = shares(x, before[0], W)
+    i, f, o = (sigma(v[:, n] + u[:, n]) for n in range(3))
+    return {"i": i, "f": f, "o": o, "g": np.tanh(v[:, 3] + u[:, 3])}
+
+
+def gru_gates(x: Array, before: Any, after: Any, W: Any) -> dict[str, Array]:
+    """Gates r, z, n, the reset before the product or, with b_hn, after it."""
+    (h,) = before
+    r, z = sigma(gate(0, x, h, W)), sigma(gate(1, x, h, W))
+    if "b_hn" not in W:
+        return {"r": r, "z": z, "n": np.tanh(gate(2, x, r * h, W))}
+    m = h @ W["W_hh"][2] + W["b_hn"]
+    return {"r": r, "z": z, "n": np.tanh(x @ W["W_xh"][2] + W["b_h"][2] + r * m)}
+
+
+def layernorm_gru_gates(x: Array, before: Any, after: Any, W: Any) -> dict[str, Array]:
+    """Gates r, z, n."""
+    v, u = shares(x, before[0], W)
+    r, z = sigma(v[:, 0] + u[:, 0]), sigma(v[:, 1] + u[:, 1])
+    return {"r": r, "z": z, "n": np.tanh(v[:, 2] + r * (u[:, 2] + W["b_hn"]))}
+
+
+def mingru_gates(x: Array, before: Any, after: Any, W: Any) -> dict[str, Array]:
+    """Gates z, n."""
+    a = [x @ W["W_xh"][number] + W["b_h"][number] for number in range(2)]
+    return {"z": sigma(a[0]), "n": a[1]}
+
+
+def rnn_gates(x: Array, before: Any, after: Any, W: Any) -> dict[str, Array]:
+    """The one gate is h."""
+    return {"h": after[0]}
+
+
+GATES: dict[tuple[str, str], Callable[..., dict[str, Array]]] = {  # by the cell's name and form
+    ("rnn", ""): rnn_gates,
+    ("lstm", ""): lstm_gates,
+    ("gru", "before"): gru_gates,
+    ("gru", "after"): gru_gates,
+    ("mingru", ""): mingru_gates,
+    ("peephole-lstm", ""): peephole_gates,
+    ("layernorm-lstm", ""): layernorm_lstm_gates,
+    ("layernorm-gru", ""): layernorm_gru_gates,
+    ("layernorm-rnn", ""): rnn_gates,
+}
+
+
 def lstm_h(x: Array, h_prev: Array, c: Array, W: Any) -> Array:
     """`h = o tanh(c)`."""
-    return sigma(gate(2, x, h_prev, W)) * np.tanh(c)
+    return lstm_gates(x, (h_prev,), (), W)["o"] * np.tanh(c)
 
 
 def peephole_h(x: Array, h_prev: Array, c: Array, W: Any) -> Array:
@@ -111,10 +179,8 @@ def peephole_h(x: Array, h_prev: Array, c: Array, W: Any) -> Array:
 
 def layernorm_h(x: Array, h_prev: Array, c: Array, W: Any) -> Array:
     """`h = o tanh(gain LN(c) + b)`."""
-    x_share = normalised(np.stack([x @ W_x for W_x in W["W_xh"]], axis=1))
-    h_share = normalised(np.stack([h_prev @ W_h for W_h in W["W_hh"]], axis=1))
-    a = W["gain_x"] * x_share + W["gain_h"] * h_share + W["b"]
-    return sigma(a[:, 2]) * np.tanh(W["gain_c"] * normalised(c) + W["b_c"])
+    o = layernorm_lstm_gates(x, (h_prev,), (), W)["o"]
+    return o * np.tanh(W["gain_c"] * normalised(c) + W["b_c"])
 
 
 H_OF_C: dict[str, Callable[..., Array]] = {

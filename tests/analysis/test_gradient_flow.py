@@ -227,6 +227,19 @@ def test_it_is_what_one_position_after_the_other_gives(cell_options: dict[str, s
     assert (found.layers[0].bound is None) == (model.config.cell != "rnn")
 
 
+def test_the_bound_a_step() -> None:
+    """Of the RNN: the geometric mean, over steps and positions, of sigma max(1 - h^2)."""
+    model, ids = small_model(cell="rnn"), text_of(90)
+    places = places_in(90, lags=5, positions=4, seed=1, warm_up=0)
+    logs = []
+    for start in places.starts:
+        h = trace(model, ids[start : start + 6]).layers[1].states["h"][1:]
+        sigma = np.linalg.svd(model.parameters["layer2/W_hh"][0], compute_uv=False)[0]
+        logs += [math.log(sigma * max(1 - h_t[0] ** 2)) for h_t in h]
+    found = gradient_flow(model, ids, places).layers[1].bound
+    assert found == pytest.approx(math.exp(np.mean(logs)), rel=1e-12)
+
+
 def test_the_norms_are_those_of_central_differences() -> None:
     """End to end: positions of a text against the naive oracle."""
     model, ids = small_model(cell="lstm", num_layers=1), text_of(60)
@@ -252,6 +265,9 @@ def test_batches_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done[3:] == [1] * 11
     for other in (parts, one):
         for ours, theirs in zip(whole.layers, other.layers, strict=True):
+            assert ours.mean_kept == pytest.approx(theirs.mean_kept, rel=1e-12)
+            assert ours.mean_slope == pytest.approx(theirs.mean_slope, rel=1e-12)
+            assert ours.time_constants == pytest.approx(theirs.time_constants, rel=1e-12)
             for flow, again in zip(ours.states, theirs.states, strict=True):
                 assert flow.median == pytest.approx(again.median, rel=1e-9)
                 assert flow.direct == again.direct or flow.direct == pytest.approx(again.direct)

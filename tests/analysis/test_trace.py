@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from looked_into import (
+    GATES,
     B,
     H,
     V,
@@ -18,16 +19,21 @@ from looked_into import (
     random_states,
     small_model,
 )
-from reference import gate, sigma
 
+import charnn
 from charnn.analysis import observed as observing
 from charnn.analysis import trace as tracing
 from charnn.analysis.trace import state_gradients, trace, trace_windows
 from charnn.arrays import Array
+from charnn.config import ModelConfig
+from charnn.errors import ConfigError, CorpusError
 from charnn.models import stack as stacks
 from charnn.models.language_model import LanguageModel
+from charnn.models.model import Sizes
+from charnn.models.tagger import Tagger
 from charnn.nn.cell import Cell, StepBackward, StepWeights
 from charnn.nn.kernels.kernel import States
+from charnn.training.checkpoint import Checkpoint
 
 T = 6
 MORE: list[dict[str, Any]] = [
@@ -109,18 +115,19 @@ def test_gates_make_the_states(cell_options: dict[str, str]) -> None:
             assert np.array_equal(gates["h"], h)
 
 
-def test_gates_are_the_equations() -> None:
-    """The LSTM's gates of the first layer, each by itself."""
-    model = small_model(cell="lstm")
-    ids, states = random_ids(T), random_states(model)
-    layer = trace(model, ids, states).layers[0]
-    W = group(model, "layer1")
-    for number, name in enumerate("ifog"):
-        expected = [
-            gate(number, x, h, W) for x, h in zip(np.eye(V)[ids], layer.states["h"], strict=False)
-        ]
-        activation = np.tanh if name == "g" else sigma
-        assert np.abs(layer.gates[name] - activation(np.array(expected))).max() < 1e-12
+def test_gates_are_the_equations(kind: tuple[str, str], cell_options: dict[str, str]) -> None:
+    """Every gate of both layers by itself, by the naive oracle."""
+    model = small_model(**cell_options)
+    ids = random_ids(T)
+    x = np.eye(V)[ids]
+    for number, layer in enumerate(trace(model, ids, random_states(model)).layers):
+        W = group(model, f"layer{number + 1}")
+        for t in range(T):
+            before = tuple(state[t] for state in layer.states.values())
+            after = tuple(state[t + 1] for state in layer.states.values())
+            for name, expected in GATES[kind](x[t], before, after, W).items():
+                assert np.abs(layer.gates[name][t] - expected).max() < 1e-12
+        x = layer.states["h"][1:]
 
 
 @pytest.mark.parametrize("more", [{}, {"attention": "dot", "attention_span": 3}], ids=str)
@@ -298,6 +305,45 @@ def test_the_way_through_h_is_part_of_the_gradient_by_c(monkeypatch: pytest.Monk
     assert np.abs(found.layers[0]["c"][0]).min() > 0
     cut = [{"h": found.layers[0]["h"], "c": np.roll(found.layers[0]["c"], -1, axis=0)}]
     assert furthest(cut, expected) > 1e-3
+
+
+# From Python
+
+
+TEXT = "the tide goes out and the lamp stays lit; all night a bell rings. " * 20
+TINY = {"hidden_size": 6, "batch_size": 4, "seq_length": 10, "steps": 2, "embedding_size": 3}
+
+
+@pytest.fixture(scope="module")
+def saved() -> Checkpoint:
+    """Return a checkpoint of a small model."""
+    run = charnn.train(charnn.corpus(TEXT), **TINY)
+    list(run)
+    return run.checkpoint
+
+
+def test_a_text_and_its_ids(saved: Checkpoint) -> None:
+    """A checkpoint reads a text; a model reads ids, and goes on where a trace ended."""
+    text = "a lamp stays lit"
+    ids = saved.vocabulary.encode(text)
+    found = charnn.trace(saved, text)
+    assert found.logits.shape == (len(text), 1, len(saved.vocabulary))
+    assert np.array_equal(charnn.trace(saved.model, ids).logits, found.logits)
+    rest = charnn.trace(saved, text[6:], charnn.trace(saved, text[:6]).final)
+    assert np.abs(rest.logits - found.logits[6:]).max() < 1e-6
+
+
+def test_what_cannot_be_traced(saved: Checkpoint) -> None:
+    """An unknown character, no text, a text without a vocabulary, and a model of another task."""
+    with pytest.raises(CorpusError, match="'€', which the model does not know"):
+        charnn.trace(saved, "a €")
+    with pytest.raises(CorpusError, match="the text is empty"):
+        charnn.trace(saved, "")
+    with pytest.raises(ConfigError, match="has no vocabulary"):
+        charnn.trace(saved.model, "a lamp")
+    tagger = Tagger.started(ModelConfig(hidden_size=4), Sizes(5, 3), seed=1)
+    with pytest.raises(ConfigError, match="of another task"):
+        charnn.trace(tagger, random_ids(3))
 
 
 def test_training_does_not_listen() -> None:

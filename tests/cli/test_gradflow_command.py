@@ -90,7 +90,8 @@ def test_every_structure(options: tuple[object, ...], lines: int, verse: Path) -
     assert shown.count("gradient of the loss at T") == layers
     assert ("no weights multiply the state" in shown) == ("mingru" in options)
     assert ("The largest singular value of W_hh is" in shown) == (options[1] == "rnn")
-    assert Path("flow.svg").read_text(encoding="utf-8").count('<path class="line') == lines
+    drawn = Path("flow.svg").read_text(encoding="utf-8")
+    assert drawn.count("norm of the gradient from") == lines
 
 
 def test_picture(model: Path, verse: Path) -> None:
@@ -114,6 +115,15 @@ def test_cells(work_folder: Path) -> None:
     assert found["cells"]["rnn"]["layers"][0]["spectra"][0]["largest_singular"] > 1.5
     assert found["arithmetic"]["growing"] == pytest.approx(1.1**100)
     assert np.isfinite(found["cells"]["rnn"]["layers"][0]["states"][0]["median"]).all()
+
+
+def test_many_cells(work_folder: Path) -> None:
+    """Their tables stand below each other, in 80 columns; every cell is there once."""
+    shown = output("gradflow", "--cell", "rnn,lstm,gru,layernorm-lstm,mingru", "--quiet")
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.count("gradient of the loss at T by the state") == 3
+    assert shown.count("layernorm-lstm c") == 1
+    assert shown.count("mingru h") == 1
 
 
 def test_notes(model: Path) -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from launches import FLAGS, FULL, Launch, distance, launched, recorded, resumed, saved, text_of
 
+from charnn.training.archive import load_checkpoint
+from charnn.training.checkpoint import LAST
+
 Whole = Callable[[int], tuple[Path, float]]
 QUICK = "last_call_timeout=3,keep_alive_interval=1,keep_alive_max_attempt=3,join_timeout=60"
 
@@ -59,6 +62,27 @@ def test_a_lost_node(whole: Whole, tmp_path: Path) -> None:
             lose(guest)
             assert host.end() == 0, host.output
     assert recorded(run) == 600
+
+
+def test_a_joining_node(tmp_path: Path) -> None:
+    """The agents restart all ranks for it: the run is saved, and goes on with one rank more.
+
+    PyTorch 2.13's agents wait for each other in vain where the new node becomes the first, unless
+    each meeting has a store of its own.
+    """
+    run = tmp_path / "run"
+    command = ["train", text_of(run), *FLAGS, "--steps", "600", "--out", run]
+    torchrun = node(free_port())
+    more = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    with launched(1, *command, torchrun=torchrun, **more) as host:
+        host.wait_for_update(run, 100)
+        with launched(1, *command, torchrun=torchrun, **more) as guest:
+            assert host.end() == 0, host.output
+            assert guest.end() == 0, guest.output
+            assert "(interrupted)" in host.output
+    assert recorded(run) == 600
+    last = load_checkpoint(run / LAST)
+    assert "2 ranks" in last.provenance["engine"]
 
 
 def test_a_lost_host(whole: Whole, tmp_path: Path) -> None:

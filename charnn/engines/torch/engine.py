@@ -22,12 +22,13 @@ from torch import Tensor
 
 from charnn.arrays import Array, Arrays
 from charnn.config import Config, EngineConfig
+from charnn.engines.shards import work_of
 from charnn.engines.team import Team
 from charnn.engines.torch.gradient import Gradient
 from charnn.engines.torch.graphs import Graphs, worthwhile
 from charnn.engines.torch.inference import in_evaluation, outside
 from charnn.engines.torch.layout import Layout
-from charnn.engines.torch.library import device_of, multiply_as
+from charnn.engines.torch.library import device_of, keep_memory, multiply_as, threads_for
 from charnn.engines.torch.networks import network_of
 from charnn.engines.torch.optimizers import TorchOptimizer
 from charnn.engines.torch.randomness import Columns, DeviceRandomness, ShardsRandomness
@@ -60,6 +61,10 @@ class TorchEngine:
         self._total = total_updates(config, self._source)
         self._device = device_of(options, getattr(team, "local_rank", 0))
         multiply_as(options.precision)
+        work = work_of(config, model.sizes, self._source.mean_symbols / team.size)
+        keep_memory()
+        self._threads_before = torch.get_num_threads()
+        self._threads = threads_for(work) if self._device.type == "cpu" else None
         self._model = model
         self._dtype = torch.float64 if model.parameters.flat.dtype == np.float64 else torch.float32
         self.network = network_of(model).to(self._device, self._dtype)
@@ -89,6 +94,8 @@ class TorchEngine:
     @torch.no_grad()
     def update(self, number: int, rate: float) -> tuple[float, float]:
         """Make an update: see `Engine.update`."""
+        if self._threads not in (None, torch.get_num_threads()):
+            torch.set_num_threads(self._threads)
         own, after = self._compute(number)
         wishes = [self._wished[wish] for wish in WISHES]
         gradient, norm, loss, said = self._gradient.added_up(own, wishes, self._team)
@@ -176,7 +183,7 @@ class TorchEngine:
         """Return whether any rank said so before the last update: see `Engine.any`."""
         if self._team.size == 1:
             return flag
-        self._wished[wish] = flag
+        self._wished[wish] = flag and not self._answered[wish]  # which is about to be done
         return self._answered[wish]
 
     def notes(self) -> list[str]:
@@ -199,7 +206,8 @@ class TorchEngine:
         return {"engine": f"torch {torch.__version__}, {name}, {self._options.precision}{ranks}"}
 
     def close(self) -> None:
-        """Do nothing: whoever made the team closes it."""
+        """Leave PyTorch as it was; whoever made the team closes it."""
+        torch.set_num_threads(self._threads_before)
 
     @cached_property
     def _shards(self) -> int:

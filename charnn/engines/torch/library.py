@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 from typing import Any
 
 from charnn.config import EngineConfig
+from charnn.engines.shards import usable_cores
 from charnn.errors import ConfigError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+KEPT, LARGEST_KEPT = 2**31 - 1, 2**25  # bytes; the second is the most that glibc takes
+LEAST_WORK = 3e8  # floating-point operations of a thread's update: less is not worth a thread
 
 
 def load_torch() -> Any:
@@ -63,3 +71,27 @@ def multiply_as(precision: str) -> None:
     else:
         torch.backends.cuda.matmul.allow_tf32 = rounded
         torch.backends.cudnn.allow_tf32 = rounded
+
+
+def threads_for(work: float) -> int | None:
+    """Return how many threads of a CPU suit an update of so many floating-point operations.
+
+    None: the environment says it, as torchrun's does. The number depends on nothing that changes
+    between runs, because sums, and so bits, depend on it.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return None
+    return max(1, min(usable_cores(), int(work // LEAST_WORK)))
+
+
+def keep_memory() -> None:
+    """Tell the C library to keep what an update frees, for the next one, where it can be told.
+
+    glibc gives memory of this size back to the system and takes it again page by page, which costs
+    up to a tenth of an update.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not every C library has it
+        if mallopt is not None:
+            mallopt(M_TRIM_THRESHOLD, KEPT)
+            mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
