@@ -3,7 +3,8 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo demo-tasks test parity ranks bench gpu behaviour scale torture fuzz docs picture clean
+.PHONY: demo demo-tasks test parity ranks page bench gpu behaviour scale torture fuzz docs
+.PHONY: picture clean
 
 # Train on the play in data/, then sample the model at a low temperature and at 1.
 demo: runs/demo/best.npz
@@ -60,6 +61,14 @@ TRIALS ?= 50
 ranks: .venv/installed-parity
 	TRIALS=$(TRIALS) $(BIN)/python -m pytest tests/ranks
 
+# Open the page of `charnn export -o model.html` in Chromium, which must be installed, and examine it
+# with axe-core, which npm fetches.
+page: .venv/installed-page
+	@test -f .page/node_modules/axe-core/axe.min.js || \
+		npm install --silent --no-audit --no-fund --prefix .page axe-core@4 || \
+		echo "axe-core could not be fetched; the tests that need it will fail."
+	$(BIN)/python -m pytest tests/page
+
 # Measure the speed of this machine, and of charnn and PyTorch on it.
 bench: .venv/installed-parity
 	$(BIN)/charnn bench --peer torch
@@ -72,9 +81,11 @@ gpu: .venv/installed-parity
 behaviour: .venv/installed
 	$(BIN)/python tests/behaviour.py
 
-# Measure memory and encoding speed on a text of 4 GB (needs 9 GB of free disk space).
+# Measure memory and speed on a text of 4 GB (needs 9 GB of free disk space), and of the search for
+# copied text in 100 MB.
 scale: .venv/installed
 	$(BIN)/python tests/scale.py
+	$(BIN)/python tests/scale_novelty.py
 
 # Kill runs, damage files, fill disks, and test each property with a thousand examples. This takes
 # ten minutes or more.
@@ -97,7 +108,7 @@ picture: .venv/installed
 	$(BIN)/python -m charnn.cli.picture docs/training.svg runs/tinyshakespeare.txt
 
 clean:
-	rm -rf .venv runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .page runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -113,6 +124,10 @@ clean:
 .venv/installed-fuzz: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[fuzz]"
 	@touch .venv/installed $@
+
+.venv/installed-page: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,page]"
+	@touch .venv/installed .venv/installed-test $@
 
 .venv/installed-parity: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,parity]"

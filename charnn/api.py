@@ -218,13 +218,19 @@ def trace(
     return trace_ids(model, text, states)
 
 
-def export(checkpoint: Checkpoint, path: str | PathLike[str], force: bool = False) -> list[str]:
-    """Write a model for other programs: as `.safetensors`, as `.onnx`, or as a folder.
+def export(
+    checkpoint: Checkpoint,
+    path: str | PathLike[str],
+    force: bool = False,
+    weights: str | None = None,
+) -> list[str]:
+    """Write a model for other programs: as `.safetensors`, `.onnx`, `.html`, or as a folder.
 
-    The name says which; what exists is replaced with `force` only. Returns what there is to know of
-    the file, in sentences. Raises InputError for what cannot be written.
+    The name says which; what exists is replaced with `force` only. `weights` is for a page (.html):
+    float16, the default, or int8. Returns what there is to know of the file, in sentences. Raises
+    InputError for what cannot be written.
     """
-    return export_model(checkpoint, path, force)
+    return export_model(checkpoint, path, force, weights)
 
 
 def import_model(path: str | PathLike[str], vocab: VocabularySource = None) -> Checkpoint:

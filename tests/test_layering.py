@@ -232,10 +232,11 @@ def test_text_and_mathematics_are_functions_of_their_arguments() -> None:
 
 
 def test_every_folder_of_tests_is_run(pytestconfig: pytest.Config) -> None:
-    """`make test` runs every folder but the suite against PyTorch, and the trials of ranks."""
+    """`make test` runs every folder but those that need PyTorch, ranks or a browser."""
     tests = Path(__file__).parent
     folders = {f"tests/{path.parent.name}" for path in tests.glob("*/test_*.py")}
-    assert folders - set(pytestconfig.getini("testpaths")) == {"tests/parity", "tests/ranks"}
+    apart = {"tests/page", "tests/parity", "tests/ranks"}
+    assert folders - set(pytestconfig.getini("testpaths")) == apart
 
 
 def test_the_libraries_have_one_place_each() -> None:

@@ -29,6 +29,7 @@ SEED = 20_151_121  # of the symbols' numbers
 LARGEST_ID = 0x110000  # that of the unknown symbol beside all code points
 BLOCK = 1 << 16  # symbols; the arrays of a block stay in a core's cache
 COMPARED = 1 << 21  # symbols compared at once
+LONG = 1 << 10  # symbols from which on n-grams are compared pair by pair
 FEWEST_BITS, MOST_BITS = 16, 22  # of the table's index
 ROOM = 4  # bits of the table's index beyond those that number the n-grams
 STALE = 8  # n-grams are dropped from a table when one in so many has been found
@@ -108,6 +109,10 @@ def equal(first: Array, at: Array, second: Array, there: Array, n: int) -> Array
     """Return whether the n-grams of two texts at some places (K,) are the same, (K,)."""
     same = np.empty(len(at), bool)
     if not len(at):
+        return same
+    if n > LONG:
+        pairs = zip(at.tolist(), there.tolist(), strict=True)
+        same[:] = [np.array_equal(first[a : a + n], second[b : b + n]) for a, b in pairs]
         return same
     ours, theirs = (np.lib.stride_tricks.sliding_window_view(ids, n) for ids in (first, second))
     step = max(1, COMPARED // n)
@@ -210,6 +215,7 @@ def occurrences(
             advance(len(corpus) - start)
             return
         if start == 0 or left < FEWER * before:
+            grams = [each for each in grams if len(each.places)]
             rule_out(grams)
             before = left
         block = np.asarray(corpus[start : start + size + more])

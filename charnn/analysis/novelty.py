@@ -12,6 +12,7 @@ unknown to the model is never a copy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count, pairwise, takewhile
@@ -28,6 +29,7 @@ RARE = 0.01  # share of held-out text's n-grams below which an n-gram counts as 
 WITHOUT_HELD_OUT = 32  # symbols of a copied run where there is no held-out text to choose by
 MOST = 0.5  # share of a sample in copied runs above which it counts as copied
 FACTOR = 1.5  # between two shares that differ
+CHANCE = 4  # times the square root of the n-grams found: a difference that chance seldom makes
 PROBES = 16  # lengths that one reading of the training text tries
 
 
@@ -264,7 +266,8 @@ def compared(sample: Copied, held_out: Copied | None) -> str:
     """Return in a sentence what a sample repeats beside what held-out text does.
 
     They are compared by the longest n-grams of which 1 % or more of the held-out text's stand in
-    the training text: of longer ones there are too few to compare.
+    the training text: of longer ones there are too few to compare. As n-grams overlap, their
+    numbers vary more than independent events' would, by about twice as much.
     """
     if held_out is None:
         return (
@@ -277,10 +280,12 @@ def compared(sample: Copied, held_out: Copied | None) -> str:
     if own is None or other is None:
         return f"It is shorter than {n} symbols, too short for a judgement."
     judgement = "about as much as"
-    if own > FACTOR * other:
-        judgement = "more than"
-    elif own * FACTOR < other:
-        judgement = "less than"
+    here, there = own * (sample.size - n + 1), other * (held_out.size - n + 1)
+    if abs(own - other) * min(sample.size, held_out.size) > CHANCE * math.sqrt(here + there):
+        if own > FACTOR * other:
+            judgement = "more than"
+        elif own * FACTOR < other:
+            judgement = "less than"
     return (
         f"{own:.1%} of its {n}-grams stand in the training text, and {other:.1%} of the held-out "
         f"text's: it repeats the training text {judgement} new text of its kind does."

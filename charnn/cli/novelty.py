@@ -62,7 +62,7 @@ def command(
     \b
     charnn novelty runs/shakespeare-lstm
     charnn novelty runs/shakespeare-lstm --temperature 0.5,0.8,1
-    charnn novelty runs/shakespeare-lstm --sample mine.txt --train shakespeare.txt
+    charnn novelty runs/shakespeare-lstm --sample sonnets.txt --train shakespeare.txt
 
     For n from 4 to 48, the table has the share of the sample's n-grams, pieces of n symbols, that
     stand in the training text. New text by the same author repeats the training text, too, so the
@@ -157,8 +157,8 @@ def read_text(name: str, encoding: str, vocabulary: Vocabulary, notes: list[str]
     unknown = int((ids >= len(vocabulary.symbols)).sum())
     if unknown:
         notes.append(
-            f"'{name}' has {unknown:,} characters that are unknown to the model; what has one of "
-            "them is not copied."
+            f"'{name}' has characters that are unknown to the model, {unknown:,} in all; what has "
+            "one of them is never a copy."
         )
     return ids
 

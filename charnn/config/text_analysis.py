@@ -8,7 +8,7 @@ from charnn.config.commands import SamplingConfig
 from charnn.errors import ConfigError
 from charnn.options import Section, option, shown
 
-LARGEST_SAMPLE = 200_000  # symbols
+LARGEST_SAMPLE = 100_000  # symbols
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ underlined, so that they are told apart without colour.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,7 @@ def levels_style(colours: tuple[str, str]) -> str:
 HTML_STYLE = (
     '.shaded{font:15px/1.6 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;'
     "white-space:pre-wrap;overflow-wrap:anywhere;print-color-adjust:exact}"
-    ".shaded i{font-style:normal;opacity:.45}"
+    ".shaded.key{font-size:13px;margin:.3em 0}.shaded i{font-style:normal;opacity:.45}"
     + levels_style((LIGHT[0], LIGHT[1]))
     + f"@media screen and (prefers-color-scheme:dark){{{levels_style((DARK[0], DARK[1]))}}}"
     + ",".join(f".shaded .n{level}" for level in range(UNDERLINED, LEVELS + 1))
@@ -100,11 +99,21 @@ def coloured_html(
     else:
         for symbol, value, note in zip(symbols, numbers, notes, strict=True):
             parts.append(span(shade.level(float(value)), in_html(symbol), note))
-    ends = f"{in_words(shade.low)} to {in_words(shade.high)}"
-    about = escape(f"{title}; shades from {ends}")
+    about = clean(title).replace('"', "&quot;")
     return (
         f'<pre class="shaded" role="group" aria-label="{about}" tabindex="0">{"".join(parts)}</pre>'
+        f'<p class="shaded key">{key_in_html(shade)}</p>'
     )
+
+
+def key_in_html(shade: Shades) -> str:
+    """Return the lowest, the middle and the highest number on their shades."""
+    middle = (shade.low + shade.high) / 2
+    ends = [
+        span(shade.level(value), f"&nbsp;{in_words(value)}&nbsp;")
+        for value in (shade.low, middle, shade.high)
+    ]
+    return " to ".join(ends)
 
 
 def span(level: int, inner: str, note: str = "") -> str:

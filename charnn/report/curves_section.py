@@ -16,11 +16,7 @@ def curves(material: Material) -> Section:
     if not (run.train.x or run.val.x):
         return Section("Learning curves", [*sentences, "There is no loss to draw."])
     if run.val.y and run.train.y:
-        gap = run.val.y[-1] - run.train.y[-1]
-        sentences.append(
-            f"At the end the validation loss is {run.val.y[-1]:.3f} bits per {material.unit} and "
-            f"the training loss {run.train.y[-1]:.3f}; the difference is {gap:.3f} bits."
-        )
+        sentences.append(at_the_end(run.train.y[-1], run.val.y[-1], material.unit))
     caption = (
         "The smoothed loss of the training batches, and the loss of text that was not learned "
         "from. Compare the two: while both fall, the model learns what texts of this kind have in "
@@ -28,3 +24,17 @@ def curves(material: Material) -> Section:
         "text by heart."
     )
     return Section("Learning curves", sentences, [Figure(curves_picture(found), caption)])
+
+
+def at_the_end(train: float, val: float, unit: str) -> str:
+    """Return the last losses in bits, and which is higher, as a sentence."""
+    losses = (
+        f"At the end the validation loss is {val:.3f} bits per {unit} and the training loss "
+        f"{train:.3f}"
+    )
+    if val >= train:
+        return f"{losses}: text that was not learned from costs {val - train:.3f} bits more."
+    return (
+        f"{losses}, which is higher because it is smoothed over earlier batches and measured with "
+        "dropout, where there is any."
+    )

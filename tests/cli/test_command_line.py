@@ -116,8 +116,8 @@ def test_the_group_lists_all_commands() -> None:
     assert listed == list(COMMANDS)
     assert set(listed) == {
         *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch"),
-        *("make", "bench", "cache", "predict", "export", "import", "plot", "report"),
-        *("gradflow", "context", "neurons", "read", "novelty"),
+        *("make", "bench", "cache", "predict", "export", "import", "plot", "report", "read"),
+        *("gradflow", "novelty", "context", "neurons"),
     }
 
 

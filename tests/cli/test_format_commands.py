@@ -78,10 +78,28 @@ def test_a_note_on_the_layout(verse: Path) -> None:
     assert arrays(Path("m.npz")) == arrays(Path("run/best.npz"))
 
 
+def test_a_page(trained: Any, verse: Path) -> None:
+    """A page is one file, smaller with int8; a model of another task is refused in a sentence."""
+    (size,) = data("export", trained.folder, "-o", "m.html")["files"].values()
+    small = data("export", trained.folder, "-o", "m.html", "--weights", "int8", "--force")["files"]
+    assert 20_000 < small["m.html"] < size
+    assert Path("m.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    Path("names.tsv").write_text("anna\tx\nbert\ty\n" * 4, encoding="utf-8")
+    options = ("--task", "classify", "--hidden-size", 4, "--steps", 1, "--quiet")
+    succeed("train", "names.tsv", *options, "--out", "run")
+    assert "only language models (the task lm) can" in refusal("export", "run", "-o", "c.html")
+    assert not Path("c.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("export", "RUN", "-o", "m.pt"), "there are .safetensors, .onnx, and a folder"),
+        (("export", "RUN", "-o", "m.pt"), "there are .safetensors, .onnx, .html, and a folder"),
+        (("export", "RUN", "-o", "there.html"), "replace it with --force"),
+        (("export", "RUN", "-o", "no/m.html"), "does not exist"),
+        (("export", "RUN", "-o", "m.html", "--weights", "int4"), "one of float16, int8"),
+        (("export", "RUN", "-o", "m.onnx", "--weights", "int8"), "leave --weights out"),
+        (("export", "RUN", "-o", "m", "--weights", "float16"), "only a page (.html)"),
         (("export", "RUN", "-o", "RUN"), "holds files of something else"),
         (("export", "RUN", "-o", "there.safetensors"), "replace it with --force"),
         (("export", "RUN", "-o", "no/m.safetensors"), "does not exist"),
@@ -105,7 +123,7 @@ def test_a_note_on_the_layout(verse: Path) -> None:
 )
 def test_refusals(arguments: tuple[str, ...], words: str, trained: Any) -> None:
     """One sentence, exit code 2, and nothing written."""
-    for name in ("there.safetensors", "there.npz", "there.onnx"):
+    for name in ("there.safetensors", "there.npz", "there.onnx", "there.html"):
         Path(name).write_bytes(b"something else")
     Path("v.json").write_text('["a", "b"]', encoding="utf-8")
     Path("folder.npz").mkdir()

@@ -52,11 +52,11 @@ def test_the_name_decides(name: str, kind: str) -> None:
     assert kind_of(name) == kind
 
 
-@pytest.mark.parametrize("name", ["m.pt", "m.html", "m.npz", "m.bin", "m.h5", "m.v2"])
+@pytest.mark.parametrize("name", ["m.pt", "m.htm", "m.npz", "m.bin", "m.h5", "m.v2"])
 def test_other_endings(name: str, tmp_path: Path) -> None:
     """They are refused, and the sentence says which there are."""
     text = refused(checkpoint_of(), tmp_path / name, tmp_path)
-    assert ".safetensors, .onnx, and a folder" in text
+    assert ".safetensors, .onnx, .html, and a folder" in text
 
 
 def test_an_existing_file(tmp_path: Path) -> None:

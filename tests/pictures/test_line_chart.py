@@ -19,6 +19,7 @@ from svg_reading import (
 
 from charnn.pictures import Mark, Series, histogram, line_chart
 from charnn.pictures.axes import Axis
+from charnn.pictures.frame import Frame
 
 X = np.array([2.0, 3.5, 7.0, 11.0, 26.0])
 Y = np.array([[3.25, 0.7, 1.9, 0.11, 4.9], [0.052, 44.0, 3.1, 170.0, 0.9]])
@@ -196,3 +197,25 @@ def test_histograms() -> None:
     assert "b: 2 values" in description_of(text)
     parsed(histogram({"none": []}, title="t", x_label="x"))
     parsed(histogram({"one": [3, 3]}, title="t", x_label="x"))
+
+
+def test_crowded_ticks_have_fewer_labels() -> None:
+    """Numbers that are too wide for all ticks leave some out."""
+    narrow = Axis(0, 9e8, 50, 250, tuple(1e8 * n for n in range(10)))
+    frame = Frame("t", "x", "y", narrow, Axis(0, 1, 300, 100, (0.0, 1.0)))
+    root = parsed(frame.drawn("Nothing.", []))
+    assert overlaps(root) == 0
+    across, _ = ticks_of(root)
+    assert 2 <= len(across) < 10
+
+
+@pytest.mark.parametrize(("many", "marked"), [(5, 5), (25, 25), (400, 10)])
+def test_points_are_marked(many: int, marked: int) -> None:
+    """All points of a short line, some of a long one, each where the line passes."""
+    x = np.arange(many)
+    root = parsed(line_chart([Series("a", x, x % 7)], title="t", x_label="x", y_label="y"))
+    (pieces,) = lines_of(root)
+    corners = {tuple(point) for piece in pieces for point in piece}
+    dots = [path.get("d", "")[1:].split("m")[0] for path in of_class(root, "path", "f0")]
+    assert len(dots) == marked
+    assert {tuple(map(float, dot.split())) for dot in dots} <= corners

@@ -15,6 +15,7 @@ import charnn
 from charnn.config import SamplingConfig
 from charnn.errors import CharnnError, ConfigError, CorpusError, InputError
 from charnn.report import page as pages
+from charnn.report.curves_section import at_the_end
 from charnn.report.material import Material, read_material
 from charnn.report.page import report
 from charnn.report.parts import Figure, Passage, Section, Table
@@ -158,6 +159,14 @@ def test_facts(html: str, material: Material) -> None:
         assert fact in html
     assert entropy_of(np.array([0, 1, 1, 0]), 3) == 1.0
     assert entropy_of(np.array([2, 2]), 3) == 0.0
+
+
+def test_the_losses_at_the_end_are_put_in_words() -> None:
+    """Whichever is higher, the sentence says why."""
+    words = at_the_end(1.5, 2.25, "byte")
+    assert "2.250 bits per byte and the training loss 1.500" in words
+    assert "costs 0.750 bits more" in words
+    assert "higher because it is smoothed" in at_the_end(2.25, 1.5, "byte")
 
 
 def test_the_report_is_deterministic(html: str, material: Material) -> None:
