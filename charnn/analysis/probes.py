@@ -32,7 +32,8 @@ from charnn.arrays import Array
 from charnn.models.language_model import LanguageModel
 from charnn.nn.blas import single_thread
 
-SYMBOLS = 32_768  # states that are looked at
+SYMBOLS = 24_576  # states that are looked at, or fewer where they are wide
+KEPT = 1 << 24  # numbers of each state's that are kept
 STRETCH = 512  # symbols
 FEWEST_SYMBOLS = 64
 CLASSES = 256  # symbols that are told apart
@@ -94,7 +95,8 @@ def probes_of(
 
     `advance` is told of probes done. Raises CorpusError for a text (N,) that is too short.
     """
-    stretches = stretches_of(len(ids), SYMBOLS, STRETCH, seed)
+    symbols_kept = min(SYMBOLS, KEPT // model.config.hidden_size)
+    stretches = stretches_of(len(ids), symbols_kept, STRETCH, seed)
     lags = lags_in(stretches, lags)
     first, second = stretches.half(second=False), stretches.half(second=True)
     aside = np.arange(len(first)) % ASIDE == ASIDE - 1

@@ -42,7 +42,7 @@ def command(
 
     \b
     charnn context runs/shakespeare-lstm sonnets.txt
-    charnn context runs/shakespeare-lstm sonnets.txt --svg loss.svg --svg-probes probes.svg
+    charnn context runs/shakespeare-lstm sonnets.txt --lags 5 --svg loss.svg
 
     First, the loss by the number of characters that the model has read from zero states, at random
     places of the text. Each is compared with the loss of the same character after 256 characters
@@ -116,7 +116,19 @@ def findings(
                 probes_of(each, ids, options.lags, layer, options.seed, advance)
                 for each in (model, start)
             ]
+        last = len(probes[0].states[0].probes) - 1
+        if last < options.lags:
+            notes.append(f"the text has {len(ids):,} symbols, enough to probe {last} lags.")
     trained, untrained = probes or (None, None)
     seq_length = saved.config.training.seq_length
-    found = Findings(checkpoint, str(model.cell), len(ids), seq_length, context, trained, untrained)
+    found = Findings(
+        checkpoint,
+        str(model.cell),
+        saved.vocabulary.unit,
+        len(ids),
+        seq_length,
+        context,
+        trained,
+        untrained,
+    )
     return found, notes

@@ -20,6 +20,7 @@ class Findings:
 
     checkpoint: str
     cell: str
+    unit: str
     symbols: int
     seq_length: int
     context: ContextUse
@@ -31,7 +32,7 @@ def show_findings(found: Findings, quiet: bool) -> None:
     """Print the tables, plots and what they mean."""
     show(f"{found.checkpoint}: {found.cell}, {found.symbols:,} symbols")
     show("")
-    show_context(found.context)
+    show_context(found.context, found.unit)
     if not quiet:
         show_sentences(context_in_words(found.context, found.seq_length))
         show("")
@@ -44,7 +45,7 @@ def show_findings(found: Findings, quiet: bool) -> None:
         show_sentences(probes_in_words(found.trained, found.untrained))
 
 
-def show_context(context: ContextUse) -> None:
+def show_context(context: ContextUse, unit: str) -> None:
     """Print the loss by the number of characters read."""
     last = len(context.loss) - 1
     rows = []
@@ -61,7 +62,7 @@ def show_context(context: ContextUse) -> None:
     rows.append(["all", f"{context.full:.3f}", "", ""])
     show_table(
         f"loss after reading k characters from zero states, {context.places:,} places",
-        ["k", "bits/char", "excess", "saved by 2k"],
+        ["k", f"bits/{unit}", "excess", "saved by 2k"],
         rows,
     )
 

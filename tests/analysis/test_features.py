@@ -63,6 +63,13 @@ def test_features_are_those_a_reader_counts(text: str) -> None:
         assert values.tolist() == expected[name], name
 
 
+def test_counts_that_begin_at_one_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault: a line's end is not 0, but 1."""
+    monkeypatch.setattr(features, "since", lambda marks: since(marks) + 1)
+    with pytest.raises(AssertionError):
+        test_features_are_those_a_reader_counts(TEXT)
+
+
 def test_a_few_by_hand() -> None:
     """The oracle is not wrong in the same way."""
     found = columns("AB c\n(d")

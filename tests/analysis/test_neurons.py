@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,16 @@ from delay_line import LETTERS
 from looked_into import H, small_model
 
 from charnn.analysis import neurons as module
+from charnn.analysis import saturation, unit_portrait
+from charnn.analysis.context import context_use
 from charnn.analysis.correlation import Sums, area, correlation
 from charnn.analysis.features import FEATURES, Alphabet, features_of
 from charnn.analysis.neurons import Neurons, best_of, neurons
-from charnn.analysis.stretches import Stretches, Watched, carried_states, stretches_of
+from charnn.analysis.probes import probes_of
+from charnn.analysis.stretches import Stretches, Watched, stretches_of, watch
 from charnn.analysis.trace import LayerTrace, Trace, trace
 from charnn.analysis.unit_portrait import portrait
 from charnn.arrays import Array
-from charnn.errors import CorpusError
 from charnn.models.language_model import LanguageModel
 
 ALPHABET = Alphabet(LETTERS)
@@ -93,7 +95,7 @@ def test_saturation_is_counted_on_the_whole_text() -> None:
 def made_up(states: Array) -> Any:
     """Return what stands for `watch`: units whose states (N, U) are given, a window a stretch."""
 
-    def watch(_: object, ids: Array, starts: Array, length: int) -> Iterator[Watched]:
+    def made(_: object, ids: Array, starts: Array, length: int) -> Iterator[Watched]:
         for column, start in enumerate(starts):
             at = start + np.arange(length)[:, None]
             values = np.concatenate([np.zeros((1, 1, UNITS)), states[at]])
@@ -101,7 +103,7 @@ def made_up(states: Array) -> Any:
             told = Trace(ids[at], [layer], np.zeros((length, 1, 5)), [])
             yield Watched(at, told, slice(0, length), slice(column, column + 1))
 
-    return watch
+    return made
 
 
 def watched(states: Array, monkeypatch: pytest.MonkeyPatch, stretches: Stretches) -> Neurons:
@@ -166,6 +168,40 @@ def test_states_of_the_step_before_are_noticed(monkeypatch: pytest.MonkeyPatch) 
         test_figures_are_those_of_the_whole_text("gru")
 
 
+def test_stretches_that_begin_at_zeros_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault: what stands before a stretch is not read."""
+    for room, test in (
+        (module, lambda: test_figures_are_those_of_the_whole_text("gru")),
+        (unit_portrait, test_a_portrait),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(room, "watch", partial(watch, warm_up=0))
+            with pytest.raises(AssertionError):
+                test()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SHUT", 0.3), ("OPEN", 0.6), ("CANDIDATES", ("h",)), ("MOSTLY", 0.2)]
+)
+def test_wrong_counts_are_noticed(
+    name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted faults: other limits, or candidates that are taken for gates."""
+    monkeypatch.setattr(saturation, name, value)
+    with pytest.raises(AssertionError):
+        test_saturation_is_counted_on_the_whole_text()
+
+
+def test_changes_of_the_next_symbol_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted fault: what a symbol does is told of the one before it."""
+    original = unit_portrait.drives
+    monkeypatch.setattr(
+        unit_portrait, "drives", lambda symbols, changes: original(np.roll(symbols, 1), changes)
+    )
+    with pytest.raises(AssertionError):
+        test_a_portrait()
+
+
 def test_a_portrait() -> None:
     """Values, changes and gates of one unit, against one long trace."""
     model = small_model(cell="lstm")
@@ -201,6 +237,21 @@ def test_a_portrait() -> None:
             assert getattr(each, name) == pytest.approx(getattr(same, name))
 
 
+def test_every_cell_and_form(cell_options: dict[str, str]) -> None:
+    """Units, context and probes of all of them can be looked at; there is a row for each state."""
+    model = small_model(dtype="float32", attention="dot", embedding_size=3, **cell_options)
+    found = neurons(model, IDS, ALPHABET, STRETCHES, 1)
+    assert {each.layer for each in found.saturation} == {"layer1", "layer2"}
+    assert all(0 <= each.below <= 1 for each in found.saturation)
+    context = context_use(model, IDS, 10, 5, seed=1)
+    assert np.isfinite(context.loss).all()
+    probes = probes_of(model, IDS, 2, 2, seed=1)
+    assert [each.state for each in probes.states] == list(model.cell.states)
+    assert probes.layer == "layer2"
+    place = 1, 2, model.cell.states[-1]
+    assert len(portrait(model, IDS, ALPHABET, STRETCHES, place, 9).beginning) == 9
+
+
 def test_correlation_and_area() -> None:
     """Of sums, as NumPy has it; None or NaN where nothing varies."""
     random = np.random.default_rng(5)
@@ -218,43 +269,3 @@ def test_correlation_and_area() -> None:
     assert area(np.array([2.0, 1.0, 2.0, 2.0]), truth) == 0.75
     assert area(np.ones(4), np.zeros(4, bool)) is None
     assert best_of(np.array([0.1, np.nan, -0.5]), 3).tolist() == [2, 0]
-
-
-def test_stretches() -> None:
-    """All of a short text, or a part of a long one, in halves of equal size."""
-    assert STRETCHES.starts.tolist() == list(range(0, 240, 30))
-    assert STRETCHES.second.sum() == 4
-    part = stretches_of(100_000, 20_000, 1_024, seed=2)
-    assert part.length == 1_020
-    assert part.symbols == 20_400
-    assert (np.diff(part.starts) >= part.length).all()
-    assert part.starts[-1] + part.length <= 100_000
-    few = stretches_of(8_000, 800, 1_024, seed=2)
-    assert (few.length, few.symbols) == (100, 800)
-    other = stretches_of(100_000, 20_000, 1_024, seed=3)
-    assert part.starts.tolist() != other.starts.tolist()
-    with pytest.raises(CorpusError, match="63 symbols"):
-        stretches_of(63, 63, 1_024, seed=1)
-
-
-@pytest.mark.parametrize("options", [{"cell": "lstm"}, {"cell": "gru", "attention": "dot"}])
-def test_states_before_a_stretch_are_carried(options: dict[str, Any]) -> None:
-    """From the text's beginning, or from zeros so many symbols before."""
-    model = small_model(**options)
-    starts = np.array([0, 5, 70, 200])
-    for warm_up in (0, 6, 100, 300):
-        found = carried_states(model, IDS, starts, warm_up)
-        for column, start in enumerate(starts):
-            read = IDS[max(0, start - warm_up) : start]
-            expected = trace(model, read).final if len(read) else model.zero_states(1)
-            for layer, other in zip(found, expected, strict=True):
-                for state, own in zip(layer, other, strict=True):
-                    np.testing.assert_allclose(state[column], own[0], rtol=1e-9, atol=1e-12)
-
-
-def test_no_half_is_looked_at_twice() -> None:
-    """Halves have no stretch in common, and are all of them."""
-    both = [*STRETCHES.half(second=False), *STRETCHES.half(second=True)]
-    assert sorted(both) == STRETCHES.starts.tolist()
-    turned = replace(STRETCHES, second=~STRETCHES.second)
-    assert turned.half(second=True).tolist() == STRETCHES.half(second=False).tolist()

@@ -20,7 +20,7 @@ def test_json(model: Path, verse: Path) -> None:
     """The figures are those of the analysis: trained, and the seed's untrained weights."""
     found = data("context", model, verse, *FEW, "--seed", 3)
     assert set(found) == {
-        *("checkpoint", "cell", "symbols", "seq_length", "context", "trained", "untrained"),
+        *("checkpoint", "cell", "unit", "symbols", "seq_length", "context", "trained", "untrained"),
     }
     saved = charnn.load(model)
     ids = saved.vocabulary.encode(verse.read_text())
@@ -70,6 +70,10 @@ def test_short_texts(model: Path) -> None:
     assert "enough to read 12" in result.stderr
     assert "'probes.svg' is not written" in result.stderr
     assert not Path("probes.svg").exists()
+    Path("small.txt").write_text("the tide goes out and " * 4, encoding="utf-8")
+    result = succeed("context", model, "small.txt", *FEW[:4])
+    assert "enough to probe 5 lags" in result.stderr
+    assert "H(x)" in result.stdout
     Path("none.txt").write_text("the", encoding="utf-8")
     assert "8 are needed" in refusal("context", model, "none.txt")
 
