@@ -213,8 +213,10 @@ def make_task_runs() -> None:
 def test_examples_of_the_reference_run(quick_start: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So do the examples of docs/commands.md, where texts and runs have the names they use."""
     monkeypatch.chdir(quick_start)
+    monkeypatch.setattr("charnn.report.novelty_section.LENGTH", 1_000)
+    play = Path("data/the-tide-clock.txt").read_text(encoding="utf-8")
     for name in TEXTS:
-        shutil.copy("data/the-tide-clock.txt", name)
+        Path(name).write_text(play[:5_600], encoding="utf-8")
     for cell in ("lstm", "gru"):
         shutil.copytree("runs/play", f"runs/shakespeare-{cell}")
     shutil.copy("runs/play/best.npz", "best.npz")
@@ -250,6 +252,30 @@ def test_commands_of_the_tasks_run(
                 for path in (sorted(Path().glob(part)) if "*" in part else [part])
             ]
         )
+
+
+def test_commands_that_look_inside_run(
+    quick_start: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The commands of docs/inside.md work one after the other, with small models and texts."""
+    monkeypatch.setattr("charnn.report.novelty_section.LENGTH", 1_000)
+    shutil.copytree(quick_start / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    play = Path("data/the-tide-clock.txt").read_text(encoding="utf-8")
+    for name in ("end.txt", "val.txt"):
+        Path(name).write_text(play[-1_600:], encoding="utf-8")
+    Path("tinyshakespeare.txt").write_text(play[:9_000], encoding="utf-8")
+    Path("data/the-tide-clock.txt").write_text(play[:9_000], encoding="utf-8")
+    for name, value in {"STEPS": 4, "HIDDEN_SIZE": 6, "SHARDS": 1}.items():
+        monkeypatch.setenv(f"CHARNN_{name}", str(value))
+    found = [each for block in blocks(PAGES["docs/inside.md"], "sh") for each in commands(block)]
+    assert {command[0] for command in found} == {
+        *("train", "gradflow", "context", "neurons", "read", "novelty", "plot", "report", "export"),
+    }
+    for arguments in found:
+        if arguments[0] == "train" and "lstm" in arguments:
+            monkeypatch.setenv("CHARNN_HIDDEN_SIZE", "173")  # the page shows the 173rd unit
+        succeed(arguments)
 
 
 def test_python_examples_run(

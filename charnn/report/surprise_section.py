@@ -56,8 +56,8 @@ def classes(found: Reading) -> Table:
         for kind in found.kinds
     ]
     return Table(
-        "What is hard about the text. Compare the class n-gram with the others: there, exact memory "
-        "of the training text would have helped",
+        "What is hard about the text. Compare the class n-gram with the others: there, knowing the "
+        "training text by heart would have helped",
         ("class", "what is in it", "symbols", "of the loss", "bits each"),
         rows,
     )

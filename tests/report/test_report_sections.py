@@ -9,8 +9,9 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from reported import TEXT
+from reported import TEXT, TINY
 
+import charnn
 from charnn.analysis.context import context_use
 from charnn.analysis.features import Alphabet
 from charnn.analysis.gradient_flow import gradient_flow, places_in
@@ -206,3 +207,32 @@ def test_without_the_training_text(run: Path, tmp_path: Path) -> None:
     assert page.count("This cannot be shown") == 1
     assert "There are no classes n-gram and rare word: the model was trained on" in page
     assert "is not there; give its text with --train FILE" in page
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "rnn", "tokens": "bytes"},
+        {"cell": "mingru", "num_layers": 2, "embedding_size": 3},
+        {"cell": "layernorm-gru", "attention": "dot"},
+    ],
+    ids=lambda options: options["cell"],
+)
+def test_every_section_can_be_written(
+    options: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of cells without gates or weights by the state, of several layers, bytes and attention."""
+    monkeypatch.setattr(novelty_section, "LENGTH", 300)
+    (tmp_path / "tide.txt").write_text(TEXT, encoding="utf-8")
+    list(charnn.train(tmp_path / "tide.txt", **TINY | {"steps": 2} | options, out=tmp_path / "run"))  # type: ignore[arg-type]
+    page = report(read_material(tmp_path / "run", [str(tmp_path / "tide.txt")], 1, "utf-8"))
+    assert "cannot be shown" not in page
+    assert page.count("<svg") == 8
+
+
+def test_a_short_text_has_a_report(run: Path, tmp_path: Path) -> None:
+    """What needs more text is a sentence in its place."""
+    (tmp_path / "short.txt").write_text("The tide", encoding="utf-8")
+    page = report(read_material(run, [str(tmp_path / "short.txt")], 1, "utf-8"))
+    assert page.count("This cannot be shown: the text has 8 symbols") == 2
+    assert "7 characters is" in page
