@@ -37,8 +37,8 @@ def gradients(material: Material) -> Section:
     caption = (
         "The median norm by lag, on a logarithmic axis, where a constant factor a step is a "
         "straight line. Compare the trained weights with the same weights before training, and the "
-        "whole gradient with the direct path, where there is one: what lies between the two comes "
-        "through the weights."
+        "whole gradient with the direct path, where there is one: where the whole lies above it, "
+        "the rest has come through the weights."
     )
     table = Table(
         "What the lines come to",

@@ -226,7 +226,7 @@ def test_every_section_can_be_written(
     (tmp_path / "tide.txt").write_text(TEXT, encoding="utf-8")
     list(charnn.train(tmp_path / "tide.txt", **TINY | {"steps": 2} | options, out=tmp_path / "run"))  # type: ignore[arg-type]
     page = report(read_material(tmp_path / "run", [str(tmp_path / "tide.txt")], 1, "utf-8"))
-    assert "cannot be shown" not in page
+    assert "This cannot be shown" not in page
     assert page.count("<svg") == 8
 
 
