@@ -21,6 +21,8 @@ COMMANDS = {
     "eval": "Score texts or examples with a model.",
     "info": "Show what a checkpoint holds.",
     "gradflow": "Show how far gradients reach back, and why.",
+    "context": "Show how much of the past a model uses.",
+    "neurons": "Show what single units do.",
     "read": "Read a text: how surprising each character is, and what is hard.",
     "novelty": "Say what of a sample stands in the training text.",
     "plot": "Show learning curves of runs, and what differs between the runs.",
