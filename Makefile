@@ -49,7 +49,7 @@ test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Compare charnn with PyTorch (a large download) on the same weights and data.
 parity: .venv/installed-parity

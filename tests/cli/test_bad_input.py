@@ -109,7 +109,11 @@ class TestCorpus:
         assert "--encoding" in sentence
 
     @every_reader
-    @pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"the tide" * 99)[:-9]])
+    @pytest.mark.parametrize(
+        "content",
+        [b"no gzip at all", gzip.compress(b"the tide" * 99)[:-9]],
+        ids=["no gzip", "cut off"],
+    )
     def test_a_damaged_gz(self, content: bytes, reader: tuple) -> None:
         """A .gz file that cannot be unpacked is named."""
         Path("packed.gz").write_bytes(content)
