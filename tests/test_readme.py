@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from documented import PAGES, ROOT, blocks, commands, without_code, written_commands
 
 from charnn.cli.flags import CONTEXT
 from charnn.cli.main import charnn
@@ -19,13 +18,6 @@ from charnn.cli.reference import page
 from charnn.config import Config, read_yaml
 from charnn.errors import CharnnError
 
-ROOT = Path(__file__).parent.parent
-FOLDERS = ("configs", "data", "docs")
-PAGES = {
-    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for folder in (".", *FOLDERS)
-    for path in sorted((ROOT / folder).glob("*.md"))
-}
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 LONGEST_README = 400  # lines
 TEXTS = ("shakespeare.txt", "sonnets.txt", "hello.txt", "a.txt", "b.txt")  # of the examples
@@ -40,32 +32,6 @@ NOT_RUN = {  # commands that are parsed only
 ELSEWHERE = (".onnx", ".pt")  # endings of files for libraries that these tests do without
 
 every_page = pytest.mark.parametrize("name", PAGES)
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """Return a page's blocks of code in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def without_code(text: str) -> str:
-    """Return a page without its blocks of code."""
-    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def commands(block: str) -> list[list[str]]:
-    """Return the charnn commands of a block, split as a shell does."""
-    parts = re.findall(r"^(?:\$ |.* \| )?charnn( [^|>\n]+)", block, re.MULTILINE)
-    return [shlex.split(part, comments=True) for part in parts]
-
-
-def written_commands(text: str) -> Iterator[list[str]]:
-    """Yield the commands in a page's blocks, and those in its sentences and tables."""
-    for language in ("sh", "text"):
-        for block in blocks(text, language):
-            yield from commands(block)
-    for code in re.findall(r"`(charnn [^`]+)`", without_code(text)):
-        if "COMMAND" not in code:
-            yield from commands(code)
 
 
 def anchors(text: str) -> set[str]:
