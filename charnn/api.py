@@ -68,12 +68,16 @@ def train(
     out: str | PathLike[str] | None = None,
     force: bool = False,
     init_from: str | PathLike[str] | None = None,
+    engine: str = "auto",
+    device: str | None = None,
+    precision: str = "fp32",
     **options: Any,
 ) -> Run:
     """Prepare a run on text files, or on a corpus; iterating over it trains, and yields the events.
 
     Options are those of `charnn train` with underscores: `hidden_size=128`. With `out` the run is
-    written to a folder of that name. Raises CharnnError where a text or option cannot be used.
+    written to a folder of that name. The engine is chosen as by the command; several ranks are for
+    the command alone. Raises CharnnError where a text or option cannot be used.
     """
     return new_run(
         files_or_corpus(texts),
@@ -83,17 +87,24 @@ def train(
         write=out is not None,
         force=force,
         init_from=Path(init_from) if init_from is not None else None,
+        compute=EngineConfig(engine, device, precision),
     )
 
 
 def resume(
-    folder: str | PathLike[str], *texts: str | PathLike[str] | Corpus, **changes: float | None
+    folder: str | PathLike[str],
+    *texts: str | PathLike[str] | Corpus,
+    engine: str = "auto",
+    device: str | None = None,
+    precision: str = "fp32",
+    **changes: float | None,
 ) -> Run:
-    """Prepare the rest of a run; `steps` or `epochs` may be changed.
+    """Prepare the rest of a run, with any engine; `steps` or `epochs` may be changed.
 
     The text is needed only where its files have moved, or where it was a corpus in memory.
     """
-    return resume_run(Path(folder), files_or_corpus(texts), changes)
+    compute = EngineConfig(engine, device, precision)
+    return resume_run(Path(folder), files_or_corpus(texts), changes, compute=compute)
 
 
 def files_or_corpus(texts: Sequence[str | PathLike[str] | Corpus]) -> list[str] | Corpus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch_twin import B, T, V, random_text
 
+import charnn
 from charnn import registry
 from charnn.config import Config, EngineConfig
 from charnn.engines.shards import Shards
@@ -23,6 +25,7 @@ from charnn.registry import OPTIMIZERS
 from charnn.tasks.registry import task_of
 from charnn.text.corpus import Corpus, corpus_in_memory
 from charnn.text.vocabulary import Vocabulary
+from charnn.training.events import Step
 from charnn.training.setup import prepared
 
 pytestmark = pytest.mark.parity
@@ -371,3 +374,21 @@ def test_masks_that_differ_are_caught() -> None:
     ours, theirs = (np.array(list(made(each, config, 20))) for each in (numpy_engine, engine))
     assert np.abs(ours - theirs).max() > 100 * LOSSES
     numpy_engine.close()
+
+
+def test_python_trains_with_either_engine(tmp_path: Path) -> None:
+    """`charnn.train` and `charnn.resume` take an engine; the run does not change with it."""
+    corpus = charnn.corpus("she sells sea shells on the sea shore; " * 60)
+    options = {"hidden_size": 12, "batch_size": 4, "seq_length": 8, "eval_every": 5, "shards": 1}
+    options |= {"lr_schedule": "constant"}
+    whole = charnn.train(corpus, steps=20, **options)
+    losses = [event.loss for event in whole if isinstance(event, Step)]
+    begun = charnn.train(corpus, steps=10, engine="torch", out=tmp_path / "run", **options)
+    mixed = [event.loss for event in begun if isinstance(event, Step)]
+    assert begun.checkpoint.provenance["engine"].startswith("torch")
+    rest = charnn.resume(tmp_path / "run", corpus, steps=20, engine="shards")
+    mixed += [event.loss for event in rest if isinstance(event, Step)]
+    assert rest.checkpoint.provenance["engine"] == "shards"
+    assert np.abs(np.subtract(losses, mixed)).max() <= LOSSES
+    with pytest.raises(charnn.CharnnError, match="device is cpu, but the engine is shards"):
+        charnn.train(corpus, engine="shards", device="cpu")
