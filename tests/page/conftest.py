@@ -33,13 +33,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Return what opens a model's page; a request, or a word in the console, fails the test."""
+def open_file(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Return what opens a file; a request, or a word in the console, fails the test."""
     contexts, said, asked, addresses = [], [], [], []
 
-    def open_page(checkpoint: Checkpoint, rounding: str = "float16", **options: Any) -> Page:
-        path = tmp_path / f"{len(contexts)}.html"
-        write_page(checkpoint, path, rounding)
+    def open_path(path: Path, **options: Any) -> Page:
         addresses.append(path.as_uri())
         options.setdefault("viewport", {"width": 1200, "height": 900})
         context = browser.new_context(**options)
@@ -51,8 +49,20 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         page.goto(path.as_uri())
         return page
 
-    yield open_page
+    yield open_path
     for context in contexts:
         context.close()
     assert said == []
     assert asked == addresses
+
+
+@pytest.fixture
+def opened(open_file: Callable[..., Page], tmp_path: Path) -> Callable[..., Page]:
+    """Return what opens a model's page, as `open_file` does."""
+
+    def open_page(checkpoint: Checkpoint, rounding: str = "float16", **options: Any) -> Page:
+        path = tmp_path / f"{len(list(tmp_path.glob('*.html')))}.html"
+        write_page(checkpoint, path, rounding)
+        return open_file(path, **options)
+
+    return open_page
