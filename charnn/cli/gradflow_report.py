@@ -10,6 +10,7 @@ from charnn.analysis.clipping_record import ClippingRecord
 from charnn.analysis.gradient_flow import GradientFlow, LayerFlow, StateFlow
 from charnn.analysis.vanishing import STEPS, UNITS, Arithmetic
 from charnn.cli.console import show, show_table
+from charnn.cli.marked_text import show_sentences
 from charnn.cli.text_plot import Points, text_plot
 from charnn.report.gradient_words import clipping_in_words, course, meaning, percent, product_of
 
@@ -49,10 +50,10 @@ def show_findings(found: Findings, cell: str, quiet: bool) -> None:
         show_units(after.name, flows)
         if not quiet:
             for sentence in meaning(after, before, found.seq_length):
-                show(sentence)
+                show_sentences(sentence)
     if found.clipping is not None:
         show("")
-        show(clipping_in_words(found.clipping))
+        show_sentences(clipping_in_words(found.clipping))
 
 
 def show_cells(flows: Mapping[str, GradientFlow], start: str, quiet: bool) -> None:
