@@ -6,13 +6,11 @@ norms of every 20th update: then these stand for all.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from charnn.analysis.run_record import entry_of, number
 from charnn.nn.clipping import clipping_factor
 from charnn.training.checkpoint import Checkpoint
 from charnn.training.run_folder import METRICS
@@ -54,23 +52,15 @@ def clipping_of(path: Path, saved: Checkpoint) -> tuple[ClippingRecord | None, s
     if training.clip_value is not None:
         return None, "the run clipped gradients by value, too, which nobody counts."
     try:
-        entries = list(entries_of(metrics))
+        lines = metrics.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         return None, f"'{metrics}' cannot be read ({error.strerror})."
+    entries = [entry for entry in map(entry_of, lines) if entry is not None]
     record = of_evaluations(entries, training.clip_norm)
     record = record or of_steps(entries, training.clip_norm)
     if record is None:
         return None, f"'{metrics}' has no gradients' norms."
     return record, None
-
-
-def entries_of(metrics: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a run's record that can be read."""
-    for line in metrics.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError, RecursionError):
-            entry = json.loads(line)
-            if isinstance(entry, dict):
-                yield entry
 
 
 def of_evaluations(entries: list[dict[str, Any]], threshold: float | None) -> ClippingRecord | None:
@@ -114,4 +104,5 @@ def is_count(value: object) -> bool:
 
 def is_norm(value: object) -> bool:
     """Return whether a value of the record is a norm."""
-    return type(value) in (int, float) and 0 <= value < float("inf")  # type: ignore[operator]
+    norm = number(value)
+    return norm is not None and norm >= 0

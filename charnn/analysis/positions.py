@@ -6,6 +6,8 @@ states some symbols before each of them, as the evaluation does (`charnn.models.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from charnn.arrays import Array
@@ -31,10 +33,16 @@ def windows_at_random(N: int, span: int, warm_up: int, count: int, seed: int) ->
 def states_before(
     model: LanguageModel, ids: Array, starts: Array, warm_up: int = WARM_UP
 ) -> LayerStates:
-    """Return the states before some places (B,) of a text (N,), after `warm_up` symbols each."""
-    states, buffers = model.zero_states(len(starts)), Buffers()
+    """Return the states before some places (B,) of a text, after `warm_up` symbols each.
+
+    Where fewer stand before a place, those are read, from zero states on.
+    """
     before = starts + np.arange(-warm_up, 0)[:, None]
+    begins = [warm_up - int(start) for start in starts if start < warm_up]  # where the text does
+    cuts = sorted({*range(0, warm_up, WINDOW), warm_up, *begins})
+    states, buffers = model.zero_states(len(starts)), Buffers()
     with single_thread():
-        for at in range(0, warm_up, WINDOW):
-            _, states, _ = model.hidden(ids[before[at : at + WINDOW]], states, buffers=buffers)
+        for start, end in pairwise(cuts):
+            states = model.read(ids[before[start:end].clip(0)], states, buffers)
+            states = model.begun_again(states, starts - warm_up + end == 0)
     return states

@@ -156,14 +156,21 @@ def read_metrics(path: Path, notes: list[str]) -> Losses:
         ) from error
     losses, damaged = Losses(), 0
     for line in text.split("\n")[:-1]:
-        entry: Any = None
-        with suppress(ValueError, RecursionError):
-            entry = json.loads(line)
-        damaged += not (isinstance(entry, dict) and losses.add(entry))
+        entry = entry_of(line)
+        damaged += entry is None or not losses.add(entry)
     if damaged:
         many = "1 line" if damaged == 1 else f"{damaged:,} lines"
         notes.append(f"{many} of '{path}' cannot be read, and are left out.")
     return losses
+
+
+def entry_of(line: str) -> dict[str, Any] | None:
+    """Return a line of a run's record, or None for one that is damaged."""
+    with suppress(ValueError, RecursionError):
+        entry = json.loads(line)
+        if isinstance(entry, dict):
+            return entry
+    return None
 
 
 def history(saved: Checkpoint) -> Losses:

@@ -12,22 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
+from charnn.analysis.positions import states_before
 from charnn.analysis.trace import Trace, trace_windows
 from charnn.arrays import Array
 from charnn.errors import CorpusError
 from charnn.models.evaluation import WARM_UP
 from charnn.models.language_model import LanguageModel
-from charnn.models.stack import LayerStates
-from charnn.nn.blas import single_thread
-from charnn.nn.buffers import Buffers
 
 COLUMNS = 16  # stretches side by side
 WINDOW = 16  # steps of them that are traced at once
-READ_AT_ONCE = 64  # steps that are read before them
 FEWEST = 8  # stretches of a text, so that both halves have several
 SHORTEST = 8  # symbols of a stretch
 
@@ -96,26 +92,9 @@ def watch(
     for first in range(0, len(starts), COLUMNS):
         group = starts[first : first + COLUMNS]
         places = group + np.arange(length)[:, None]
-        states = carried_states(model, ids, group, warm_up)
+        states = states_before(model, ids, group, warm_up)
         windows = trace_windows(model, ids[places], states, WINDOW)
         columns = slice(first, first + len(group))
         for begin, trace in zip(range(0, length, WINDOW), windows, strict=True):
             steps = slice(begin, begin + len(trace.ids))
             yield Watched(places[steps], trace, steps, columns)
-
-
-def carried_states(
-    model: LanguageModel, ids: Array, starts: Array, warm_up: int = WARM_UP
-) -> LayerStates:
-    """Return the states before some places (B,) of a text, after `warm_up` symbols, or all there
-    are before.
-    """
-    before = starts + np.arange(-warm_up, 0)[:, None]
-    begins = [warm_up - int(start) for start in starts if start < warm_up]  # where the text does
-    cuts = sorted({*range(0, warm_up, READ_AT_ONCE), warm_up, *begins})
-    states, buffers = model.zero_states(len(starts)), Buffers()
-    with single_thread():
-        for start, end in pairwise(cuts):
-            states = model.read(ids[before[start:end].clip(0)], states, buffers)
-            states = model.begun_again(states, starts - warm_up + end == 0)
-    return states

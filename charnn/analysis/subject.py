@@ -10,9 +10,9 @@ from charnn.training.checkpoint import Checkpoint
 def language_model(saved: Checkpoint, command: str) -> LanguageModel:
     """Return a checkpoint's language model. Raises ConfigError for a model of another task."""
     model = saved.model
-    if saved.task.model is not LanguageModel:
+    if not isinstance(model, LanguageModel):
         raise ConfigError(
             f"a model of {saved.task.title} is not for `charnn {command}`, which is for language "
             f"models; use `charnn {saved.task.next_command('RUN')}`."
         )
-    return model  # type: ignore[no-any-return]
+    return model

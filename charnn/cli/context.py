@@ -89,7 +89,7 @@ def findings(
     from charnn.analysis.subject import language_model
     from charnn.cli.console import progress_bar
     from charnn.cli.context_report import Findings
-    from charnn.cli.gradflow import unknown_characters
+    from charnn.tasks.language_modelling import unknown_notes
     from charnn.text.corpus import read_for_scoring
     from charnn.training.archive import load_checkpoint
 
@@ -100,7 +100,7 @@ def findings(
     if layer > layers:
         raise ConfigError(f"layer is {layer}, but the model has {layers}; give one from 1 on.")
     ids, outside = read_for_scoring(text, options.encoding, saved.vocabulary)
-    notes = unknown_characters(outside, saved.vocabulary)
+    notes = unknown_notes(outside, saved.vocabulary, "read")
     with progress_bar("reading", options.positions, quiet) as advance:
         context = context_use(model, ids, options.length, options.positions, options.seed, advance)
     if len(context.loss) <= options.length:

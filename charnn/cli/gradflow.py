@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,11 +18,6 @@ from charnn.cli.flags import (
 )
 from charnn.config.gradient_flow import GradientFlowConfig
 from charnn.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections import Counter
-
-    from charnn.text.vocabulary import Vocabulary
 
 OF_A_TEXT, OF_CELLS = ("lags", "positions", "encoding"), ("init",)
 
@@ -117,6 +112,7 @@ def of_checkpoint(
     from charnn.cli.gradflow_report import Findings, show_findings
     from charnn.cli.picture_file import write_file
     from charnn.report.gradient_picture import gradient_picture
+    from charnn.tasks.language_modelling import unknown_notes
     from charnn.text.corpus import read_for_scoring
     from charnn.training.archive import load_checkpoint
 
@@ -132,7 +128,7 @@ def of_checkpoint(
             for each in (model, start)
         )
     clipping, unknown_clipping = clipping_of(Path(checkpoint), saved)
-    notes = unknown_characters(outside, saved.vocabulary)
+    notes = unknown_notes(outside, saved.vocabulary, "read")
     if places.lags < options.lags:
         notes.append(f"the text has {len(ids):,} symbols, enough for {places.lags} lags.")
     if unknown_clipping is not None:
@@ -169,12 +165,3 @@ def of_cells(options: GradientFlowConfig, svg: str | None, quiet: bool, as_json:
         show_json({"init": options.init, "cells": cells, "arithmetic": asdict(Arithmetic())})
     else:
         show_cells(flows, options.init, quiet)
-
-
-def unknown_characters(outside: Counter[str], vocabulary: Vocabulary) -> list[str]:
-    """Return what becomes of a text's characters that the model does not know, in a sentence."""
-    if not outside:
-        return []
-    fate = "read as the unknown symbol" if vocabulary.unknown else "left out"
-    named = ", ".join(f"{char!r} {n:,}x" for char, n in outside.most_common(8))
-    return [f"{outside.total():,} characters are unknown to the model ({named}); {fate}."]

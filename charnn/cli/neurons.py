@@ -73,8 +73,8 @@ def command(
     from charnn.analysis.stretches import stretches_of
     from charnn.analysis.subject import language_model
     from charnn.cli.console import say
-    from charnn.cli.gradflow import unknown_characters
     from charnn.cli.picture_file import check_folder
+    from charnn.tasks.language_modelling import unknown_notes
     from charnn.text.corpus import read_for_scoring
     from charnn.training.archive import load_checkpoint
 
@@ -92,7 +92,7 @@ def command(
     ids, outside = read_for_scoring(text, options.encoding, saved.vocabulary)
     stretches = stretches_of(len(ids), options.symbols, STRETCH, options.seed)
     if not quiet:
-        for note in unknown_characters(outside, saved.vocabulary):
+        for note in unknown_notes(outside, saved.vocabulary, "read"):
             say(f"note: {note}")
         if len(ids) > options.symbols:
             say(f"note: of {len(ids):,} symbols, {stretches.symbols:,} at random are looked at.")

@@ -69,7 +69,7 @@ def command(
     from charnn.cli.console import say
     from charnn.cli.picture_file import check_folder
     from charnn.cli.read_report import show_as_json, show_reading
-    from charnn.tasks.language_modelling import unknown_note
+    from charnn.tasks.language_modelling import unknown_notes
     from charnn.text.corpus import read_for_scoring
     from charnn.training.archive import load_checkpoint
 
@@ -79,7 +79,7 @@ def command(
     if svg is not None:
         check_folder(Path(svg))
     ids, outside = read_for_scoring(text, options.encoding, saved.vocabulary)
-    notes = [unknown_note(outside, saved.vocabulary)] if outside else []
+    notes = unknown_notes(outside, saved.vocabulary)
     part = chosen_part(options, len(ids), saved.vocabulary.unit)
     known = text_of_training(saved, train, notes)
     found = reading_of(saved, ids, known, part, options, guess_all=as_json, quiet=quiet or as_json)

@@ -18,7 +18,7 @@ from charnn.config import Config
 from charnn.engines.shards_memory import SharedArrays
 from charnn.models.model import Model, Sizes
 from charnn.models.score import Score
-from charnn.models.stack import LayerStates
+from charnn.models.stack import LayerStates, by_layer
 from charnn.nn.buffers import Buffers
 from charnn.nn.clipping import clip_by_value
 from charnn.nn.parameters import Gradients, Parameters, count, decaying, shapes_of
@@ -48,10 +48,7 @@ def states_in(
     arrays: SharedArrays | Arrays, model: Model, columns: slice = slice(None)
 ) -> LayerStates:
     """Return some columns of the carried states that lie in shared memory, layer by layer."""
-    layers: dict[str, list[Array]] = {}
-    for name in model.state_shapes(1):
-        layers.setdefault(name.rpartition("/")[0], []).append(arrays[name][columns])
-    return [tuple(layer) for layer in layers.values()]
+    return by_layer({name: arrays[name][columns] for name in model.state_shapes(1)})
 
 
 class Shard:

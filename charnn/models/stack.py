@@ -8,9 +8,9 @@ Of a bidirectional stack, h_t = [->h_t; <-h_t] (Schuster and Paliwal, 1997).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ from charnn.nn.layers import dropout
 from charnn.nn.parameters import Axis, Gradients, ParameterSpec, prefixed
 from charnn.nn.recurrent_dropout import RecurrentDropout
 from charnn.registry import CELLS
+
+State = TypeVar("State")
 
 LayerStates: TypeAlias = list[States]
 StackBackward: TypeAlias = Callable[[Array, Gradients, "LayerStates | None"], LayerStates]
@@ -182,6 +184,14 @@ class Stack:
             if below:
                 dh = below[0] if len(below) == 1 else below[0] + below[1]
         return d_initial[::-1]
+
+
+def by_layer(states: Mapping[str, State]) -> list[tuple[State, ...]]:
+    """Return states that have names, `layer1/h`, ..., layer by layer."""
+    layers: dict[str, list[State]] = {}
+    for name, state in states.items():
+        layers.setdefault(name.rpartition("/")[0], []).append(state)
+    return [tuple(layer) for layer in layers.values()]
 
 
 def joined(outputs: list[Array]) -> Array:

@@ -8,8 +8,7 @@ import numpy as np
 
 from charnn.report.material import Material
 from charnn.report.parts import Section, Table
-
-NAMED = 8  # unknown characters that a sentence names
+from charnn.tasks.language_modelling import unknown_notes
 
 
 def run_and_text(material: Material) -> Section:
@@ -27,7 +26,7 @@ def run_and_text(material: Material) -> Section:
         ("progress", f"{saved.progress.update:,} updates"),
         ("text of this report", f"{material.text}, {len(material.ids):,} {material.unit}s"),
     ]
-    sentences = [*losses(material), *unknown(material)]
+    sentences = [*losses(material), *unknown_notes(material.outside, material.vocabulary, "read")]
     return Section(
         "The run and its text",
         sentences,
@@ -54,18 +53,6 @@ def losses(material: Material) -> list[str]:
         "H(x))."
     )
     return sentences
-
-
-def unknown(material: Material) -> list[str]:
-    """Return what became of characters that the model does not know, as a sentence."""
-    outside = material.outside
-    if not outside:
-        return []
-    named = ", ".join(f"{char!r} {n:,}x" for char, n in outside.most_common(NAMED))
-    more = f" and {len(outside) - NAMED} more" if len(outside) > NAMED else ""
-    fate = "read as the unknown symbol" if material.vocabulary.unknown else "left out"
-    many = sum(outside.values())
-    return [f"Of the text, {many:,} characters are unknown to the model ({named}{more}); {fate}."]
 
 
 def entropy_of(ids: np.ndarray, size: int) -> float:

@@ -165,7 +165,7 @@ class LanguageModelling(Task):
         with progress(len(ids) - 1) as advance:
             score = evaluate(model, ids, options.streams, advance)
         unknown, unit = sum(outside.values()), vocabulary.unit
-        notes = [unknown_note(outside, vocabulary)] if outside else []
+        notes = unknown_notes(outside, vocabulary)
         characters = len(ids) + (0 if vocabulary.unknown else unknown)
         content = {
             "characters": characters,
@@ -229,12 +229,17 @@ class LanguageModelling(Task):
         return window_fed_back(model, batch, states, share, random)
 
 
-def unknown_note(outside: Counter[str], vocabulary: Vocabulary) -> str:
-    """Return what becomes of a text's characters that a vocabulary lacks, counted."""
+def unknown_notes(outside: Counter[str], vocabulary: Vocabulary, done: str = "scored") -> list[str]:
+    """Return what becomes of a text's characters that a vocabulary lacks, in a sentence, if any.
+
+    `done` is what is done with the unknown symbol in their place.
+    """
+    if not outside:
+        return []
     named = ", ".join(f"{char!r} {n:,}x" for char, n in outside.most_common(NAMED))
     more = f" and {len(outside) - NAMED} more" if len(outside) > NAMED else ""
-    fate = "scored as the unknown symbol" if vocabulary.unknown else "left out"
-    return f"{outside.total():,} characters are unknown to the model ({named}{more}); {fate}."
+    fate = f"{done} as the unknown symbol" if vocabulary.unknown else "left out"
+    return [f"{outside.total():,} characters are unknown to the model ({named}{more}); {fate}."]
 
 
 def union(first: Vocabulary, second: Vocabulary) -> Vocabulary:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from looked_into import small_model
 
-from charnn.analysis.stretches import carried_states, stretches_of
+from charnn.analysis.positions import states_before
+from charnn.analysis.stretches import stretches_of
 from charnn.analysis.trace import trace
 from charnn.errors import CorpusError
 
@@ -40,7 +41,7 @@ def test_states_before_a_stretch_are_carried(options: dict[str, Any]) -> None:
     model = small_model(**options)
     starts = np.array([0, 5, 70, 200])
     for warm_up in (0, 6, 100, 300):
-        found = carried_states(model, IDS, starts, warm_up)
+        found = states_before(model, IDS, starts, warm_up)
         for column, start in enumerate(starts):
             read = IDS[max(0, start - warm_up) : start]
             expected = trace(model, read).final if len(read) else model.zero_states(1)

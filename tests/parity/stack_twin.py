@@ -14,9 +14,10 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from torch_twin import PEERS, Share
+from torch_twin import PEERS, Place, bias_mask, layer_places
 
 from charnn.arrays import Array
+from charnn.models.correspondence import Share
 from charnn.models.model import Model
 from charnn.models.stack import Stack, layer_name
 
@@ -68,43 +69,21 @@ class StackTwin(torch.nn.Module):
             for kind in kinds
         ]
 
-    def shares(self) -> Iterator[Share]:
-        """Yield how the stack's weights are mapped."""
+    def places(self) -> Iterator[Place]:
+        """Yield where the stack's weights are."""
         if self.embedding is not None:
-            yield Share(f"{self.prefix}E", ..., self.embedding.weight, transposed=False)
+            yield Place(Share(f"{self.prefix}E", "weight"), self.embedding.weight)
         for name, suffix in self._layers():
-            for number, gate in enumerate(self.cell.gates):
-                sign = -1 if gate in self.peer.negated else 1
-                for own, theirs in (
-                    ("W_xh", "weight_ih"),
-                    ("W_hh", "weight_hh"),
-                    ("b_h", "bias_ih"),
-                ):
-                    tensor = getattr(self.recurrent, theirs + suffix)
-                    yield Share(f"{name}/{own}", number, tensor, self._rows(gate), sign)
-            for gate in self._biases_after():
-                tensor = getattr(self.recurrent, f"bias_hh{suffix}")
-                yield Share(f"{name}/b_h{gate}", ..., tensor, self._rows(gate))
+            yield from layer_places(self.recurrent, suffix, self.cell, self.H, name)
 
     def recurrent_biases(self) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
         """Yield each bias_hh with its mask: 1 where charnn has that bias."""
         for _, suffix in self._layers():
             bias = getattr(self.recurrent, f"bias_hh{suffix}")
-            mask = torch.zeros_like(bias)
-            for gate in self._biases_after():
-                mask[self._rows(gate)] = 1
-            yield bias, mask
+            yield bias, bias_mask(bias, self.cell, self.H)
 
     def _layers(self) -> Iterator[tuple[str, str]]:
         for level in range(self.levels):
             for backwards in (False, True)[: self.directions]:
                 suffix = f"_l{level}{'_reverse' if backwards else ''}"
                 yield f"{self.prefix}{layer_name(level + 1, backwards)}", suffix
-
-    def _rows(self, gate: str) -> slice:
-        start = self.peer.gates.index(gate) * self.H
-        return slice(start, start + self.H)
-
-    def _biases_after(self) -> list[str]:
-        shapes = self.cell.shapes(self.width, self.H)
-        return [gate for gate in self.peer.gates if f"b_h{gate}" in shapes]

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from stack_twin import DTYPES, StackTwin
 from torch.nn import functional
-from torch_twin import Share
+from torch_twin import Place, output_places
 
 from charnn.arrays import Array
+from charnn.models.correspondence import Share
 from charnn.models.model import Model
 from charnn.nn.parameters import Parameters
 from charnn.text.batches import Batch
@@ -32,16 +33,15 @@ class TaskTwin(torch.nn.Module):
         self.model, self.dtype = model, DTYPES[model.parameters.flat.dtype.char]
         self.build()
         with torch.no_grad():
-            for share in self.shares():
-                weights = share.turn(model.parameters[share.name][share.gate])
-                share.tensor[share.rows] = torch.tensor(weights)
+            for place in self.places():
+                place.load(model.parameters)
 
     def build(self) -> None:
         """Make the modules."""
         raise NotImplementedError
 
-    def shares(self) -> Iterator[Share]:
-        """Yield how all weights are mapped."""
+    def places(self) -> Iterator[Place]:
+        """Yield where all weights are."""
         raise NotImplementedError
 
     def loss(self, batch: Batch) -> torch.Tensor:
@@ -63,9 +63,8 @@ class TaskTwin(torch.nn.Module):
     def _collect(self, *, gradients: bool) -> Parameters:
         collected = self.model.parameters.zeros_like()
         collected.flat[:] = np.nan
-        for share in self.shares():
-            tensor = share.tensor.grad if gradients else share.tensor.detach()
-            collected[share.name][share.gate] = share.turn(tensor[share.rows].numpy())
+        for place in self.places():
+            place.collect(collected, gradients=gradients)
         return collected
 
 
@@ -78,10 +77,10 @@ class ClassifierTwin(TaskTwin):
         self.stack = StackTwin(stack, self.model)
         self.output = self.linear(stack.output_size, self.model.sizes.outputs)
 
-    def shares(self) -> Iterator[Share]:
-        """See `TaskTwin.shares`."""
-        yield from self.stack.shares()
-        yield from output_shares(self.output)
+    def places(self) -> Iterator[Place]:
+        """See `TaskTwin.places`."""
+        yield from self.stack.places()
+        yield from output_places(self.output)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """See `TaskTwin.loss`."""
@@ -107,10 +106,10 @@ class LabelledTwin(TaskTwin):
         self.stack = StackTwin(self.model.stack, self.model)
         self.output = self.linear(self.model.config.hidden_size, self.model.sizes.outputs + 1)
 
-    def shares(self) -> Iterator[Share]:
-        """See `TaskTwin.shares`."""
-        yield from self.stack.shares()
-        yield from output_shares(self.output)
+    def places(self) -> Iterator[Place]:
+        """See `TaskTwin.places`."""
+        yield from self.stack.places()
+        yield from output_places(self.output)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """See `TaskTwin.loss`."""
@@ -142,16 +141,16 @@ class TransducerTwin(TaskTwin):
         )
         self.output = self.linear(H, self.model.sizes.outputs + 1)
 
-    def shares(self) -> Iterator[Share]:
-        """See `TaskTwin.shares`."""
-        yield from self.encoder.shares()
+    def places(self) -> Iterator[Place]:
+        """See `TaskTwin.places`."""
+        yield from self.encoder.places()
         for name, bridge in zip(self.model.network.bridges, self.bridges, strict=True):
-            yield Share(f"{name}/W_s", ..., bridge.weight)
-            yield Share(f"{name}/b_s", ..., bridge.bias)
+            yield Place(Share(f"{name}/W_s", "weight", transposed=True), bridge.weight)
+            yield Place(Share(f"{name}/b_s", "bias"), bridge.bias)
         for name, matrix in self.matrices.items():
-            yield Share(f"attention/{name}", ..., matrix, transposed=False)
-        yield from self.decoder.shares()
-        yield from output_shares(self.output, "decoder/")
+            yield Place(Share(f"attention/{name}", name), matrix)
+        yield from self.decoder.places()
+        yield from output_places(self.output, "decoder/")
 
     def encode(self, sources: Array, lengths: Array) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return the keys (S, B, K) and the decoder's first states, (levels, B, H) each."""
@@ -211,12 +210,6 @@ TWINS: dict[str, type[TaskTwin]] = {
     "transduce": TransducerTwin,
     "generate": LabelledTwin,
 }
-
-
-def output_shares(output: torch.nn.Linear, prefix: str = "") -> Iterator[Share]:
-    """Yield how the output layer's weights are mapped."""
-    yield Share(f"{prefix}W_hy", ..., output.weight)
-    yield Share(f"{prefix}b_y", ..., output.bias)
 
 
 def masked_loss(logits: torch.Tensor, targets: Array, lengths: Array) -> torch.Tensor:

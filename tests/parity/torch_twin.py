@@ -1,21 +1,13 @@
 """A charnn language model's twin, built from PyTorch's own layers, and the mapping between them.
 
-What differs, and is mapped in `Twin._shares` and nowhere else:
-
-    charnn                                 PyTorch
-    W_xh (G, D, H), x W                    weight_ih (G H, D), W x: transposed, gates stacked
-    LSTM's gates i, f, o, g                i, f, g, o
-    GRU: h = (1 - z) h_prev + z n          h = (1 - z) n + z h_prev: z's weights change sign,
-                                           since sigma(-a) = 1 - sigma(a)
-    one bias b_h; b_hn in the GRU's n      bias_ih and bias_hh: what is redundant of bias_hh is
-                                           zero, and its gradient masked, so that it stays zero
-                                           and adds nothing to the gradients' norm
+What differs is mapped by `charnn.models.correspondence`. Of PyTorch's two biases, what is redundant
+of bias_hh is zero, and its gradient masked, so that it stays zero and adds nothing to the
+gradients' norm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import EllipsisType
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +17,11 @@ from torch.nn import functional
 from charnn import registry
 from charnn.arrays import Array
 from charnn.config import ModelConfig, TrainingConfig
+from charnn.models.correspondence import Share, layer_shares, pytorch
 from charnn.models.language_model import LanguageModel, parameter_shapes
 from charnn.models.model import Sizes
 from charnn.models.stack import LayerStates
+from charnn.nn.cell import Cell
 from charnn.nn.parameters import Parameters
 
 torch.set_num_threads(1)
@@ -39,19 +33,45 @@ CELLS = tuple(PEERS)
 State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]
 
 
-class Share(NamedTuple):
-    """`charnn[name][gate] = sign * tensor[rows].T`, of weights and of their gradients."""
+class Place(NamedTuple):
+    """Where a share of charnn's parameters is, of weights and of their gradients."""
 
-    name: str
-    gate: int | EllipsisType
+    share: Share
     tensor: torch.nn.Parameter
-    rows: slice = slice(None)
-    sign: int = 1
-    transposed: bool = True
 
-    def turn(self, array: Array) -> Array:
-        """Return `sign * array.T`, which is its own inverse."""
-        return self.sign * (array.T if self.transposed else array)
+    def load(self, parameters: Parameters) -> None:
+        """Set PyTorch's weights to charnn's."""
+        share = self.share
+        ours = parameters[share.ours][... if share.gate is None else share.gate]
+        self.tensor[self._rows] = torch.tensor(share.turned(ours))
+
+    def collect(self, parameters: Parameters, *, gradients: bool) -> None:
+        """Set charnn's parameters to PyTorch's weights, or to their gradients."""
+        tensor = self.tensor.grad if gradients else self.tensor.detach()
+        share = self.share
+        theirs = share.turned(tensor[self._rows].numpy())
+        parameters[share.ours][... if share.gate is None else share.gate] = theirs
+
+    @property
+    def _rows(self) -> slice:
+        return slice(None) if self.share.rows is None else self.share.rows
+
+
+def layer_places(
+    recurrent: torch.nn.Module, suffix: str, cell: Cell, H: int, name: str
+) -> Iterator[Place]:
+    """Yield where one layer's parameters `name/...` are in PyTorch's, which end with a suffix."""
+    for share in layer_shares(cell, H, pytorch(cell)):
+        yield Place(share.under(f"{name}/", ""), getattr(recurrent, share.theirs + suffix))
+
+
+def bias_mask(bias: torch.Tensor, cell: Cell, H: int) -> torch.Tensor:
+    """Return 1 where charnn has what is in PyTorch's bias_hh, and 0 where that is redundant."""
+    mask = torch.zeros_like(bias)
+    for share in layer_shares(cell, H, pytorch(cell)):
+        if share.theirs == "bias_hh":
+            mask[share.rows] = 1
+    return mask
 
 
 class Twin(torch.nn.Module):
@@ -84,9 +104,8 @@ class Twin(torch.nn.Module):
     def load(self, parameters: Parameters) -> None:
         """Set all weights to those of charnn."""
         with torch.no_grad():
-            for share in self._shares():
-                weights = share.turn(parameters[share.name][share.gate])
-                share.tensor[share.rows] = torch.tensor(weights)
+            for place in self._places():
+                place.load(parameters)
 
     def weights(self) -> Parameters:
         """Return all weights as charnn holds them."""
@@ -101,58 +120,37 @@ class Twin(torch.nn.Module):
         found = [bias[mask == 0] for bias, mask in self._recurrent_biases()]
         return torch.cat(found).detach().numpy()
 
-    def _shares(self) -> Iterator[Share]:
-        config = self.model.config
+    def _places(self) -> Iterator[Place]:
         if self.embedding is not None:
-            yield Share("E", ..., self.embedding.weight, transposed=False)
-        for layer in range(config.num_layers):
-            name = f"layer{layer + 1}"
-            for number, gate in enumerate(self.model.cell.gates):
-                rows = self._rows(gate)
-                sign = -1 if gate in self.peer.negated else 1
-                for own, theirs in (
-                    ("W_xh", "weight_ih"),
-                    ("W_hh", "weight_hh"),
-                    ("b_h", "bias_ih"),
-                ):
-                    tensor = getattr(self.recurrent, f"{theirs}_l{layer}")
-                    yield Share(f"{name}/{own}", number, tensor, rows, sign)
-            for gate in self._biases_after():
-                tensor = getattr(self.recurrent, f"bias_hh_l{layer}")
-                yield Share(f"{name}/b_h{gate}", ..., tensor, self._rows(gate))
-        yield Share("W_hy", ..., self.output.weight)
-        yield Share("b_y", ..., self.output.bias)
-
-    def _rows(self, gate: str) -> slice:
-        start = self.peer.gates.index(gate) * H
-        return slice(start, start + H)
-
-    def _biases_after(self) -> list[str]:
-        """Return the gates with a bias of their own on the recurrent product, as PyTorch has it."""
-        shapes = self.model.cell.shapes(V, H)
-        return [gate for gate in self.peer.gates if f"b_h{gate}" in shapes]
+            yield Place(Share("E", "weight"), self.embedding.weight)
+        for layer in range(self.model.config.num_layers):
+            name, suffix = f"layer{layer + 1}", f"_l{layer}"
+            yield from layer_places(self.recurrent, suffix, self.model.cell, H, name)
+        yield from output_places(self.output)
 
     def _collect(self, *, gradients: bool) -> Parameters:
         collected = self.model.parameters.zeros_like()
         collected.flat[:] = np.nan
-        for share in self._shares():
-            tensor = share.tensor.grad if gradients else share.tensor.detach()
-            collected[share.name][share.gate] = share.turn(tensor[share.rows].numpy())
+        for place in self._places():
+            place.collect(collected, gradients=gradients)
         return collected
 
     def _recurrent_biases(self) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
         """Yield each bias_hh with its mask: 1 where charnn has that bias."""
         for layer in range(self.model.config.num_layers):
             bias = getattr(self.recurrent, f"bias_hh_l{layer}")
-            mask = torch.zeros_like(bias)
-            for gate in self._biases_after():
-                mask[self._rows(gate)] = 1
-            yield bias, mask
+            yield bias, bias_mask(bias, self.model.cell, H)
 
     def _freeze_redundant_biases(self) -> None:
         for bias, mask in self._recurrent_biases():
             bias.data.zero_()
             bias.register_hook(mask.mul)
+
+
+def output_places(output: torch.nn.Linear, prefix: str = "") -> Iterator[Place]:
+    """Yield where the output layer's weights are."""
+    yield Place(Share(f"{prefix}W_hy", "weight", transposed=True), output.weight)
+    yield Place(Share(f"{prefix}b_y", "bias"), output.bias)
 
 
 def random_model(

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from charnn.arrays import Array, Arrays
 from charnn.config import Config, EngineConfig
+from charnn.engines.shard import FEEDBACK
 from charnn.engines.shards import work_of
 from charnn.engines.team import Team
 from charnn.engines.torch.gradient import Gradient
@@ -36,6 +37,7 @@ from charnn.engines.torch.stack import LayerStates
 from charnn.models.correspondence import pytorch
 from charnn.models.model import Model
 from charnn.models.score import Score
+from charnn.models.stack import by_layer
 from charnn.nn.clipping import clipping_factor
 from charnn.nn.gru import GRU
 from charnn.nn.parameters import Parameters
@@ -45,7 +47,6 @@ from charnn.tasks.task import Dataset, total_updates
 from charnn.text.batches import Batch
 
 WISHES = ("stop", "save")
-FEEDBACK = 1  # as `charnn.engines.shard` has it
 
 
 class TorchEngine:
@@ -159,8 +160,10 @@ class TorchEngine:
             self.layout.write(arrays["average"].copy(), self._average)
         slots = {slot: arrays[f"optimizer/{slot}"] for slot in self._optimizer.rule.slots}
         self._optimizer.load(slots, self.layout)
-        states = [arrays[f"state/{name}"][self._columns.own] for name in self._names]
-        self._states = self._by_layer([self._tensor(state) for state in states])
+        own = self._columns.own
+        self._states = by_layer(
+            {name: self._tensor(arrays[f"state/{name}"][own]) for name in self._names}
+        )
 
     def not_finite(self) -> str | None:
         """Return what is not finite, in words: see `Engine.not_finite`."""
@@ -279,15 +282,8 @@ class TorchEngine:
     def _zero_states(self) -> LayerStates:
         """Return the states at the data's beginning, of this rank's columns."""
         shapes = self._model.state_shapes(self._columns.count)
-        zeros = [torch.zeros(s, dtype=self._dtype, device=self._device) for s in shapes.values()]
-        return self._by_layer(zeros)
-
-    def _by_layer(self, states: list[Tensor]) -> LayerStates:
-        """Return states, in the order of their names, layer by layer."""
-        layers: dict[str, list[Tensor]] = {}
-        for name, state in zip(self._names, states, strict=True):
-            layers.setdefault(name.rpartition("/")[0], []).append(state)
-        return [tuple(layer) for layer in layers.values()]
+        kind = {"dtype": self._dtype, "device": self._device}
+        return by_layer({name: torch.zeros(shape, **kind) for name, shape in shapes.items()})
 
     def _tensor(self, array: Array) -> Tensor:
         """Return a copy of an array on the device."""

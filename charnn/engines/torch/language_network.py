@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor
 
 from charnn.engines.torch.attentive_stack import make_stack
 from charnn.engines.torch.heads import EveryStep
-from charnn.engines.torch.network import Network, cross_entropy
+from charnn.engines.torch.network import StackNetwork, cross_entropy
 from charnn.engines.torch.randomness import Randomness
 from charnn.engines.torch.stack import LayerStates
-from charnn.models.correspondence import Share
 from charnn.models.language_model import LanguageModel
 from charnn.text.batches import Batch
 
 
-class LanguageNetwork(Network):
+class LanguageNetwork(StackNetwork):
     """The language model."""
 
     def __init__(self, model: LanguageModel) -> None:
@@ -24,11 +21,6 @@ class LanguageNetwork(Network):
         self.stack = make_stack(model.stack)
         tied = self.stack.embedding if model.config.tie_weights else None
         self.head = EveryStep(model.stack.hidden_size, model.sizes.outputs, tied)
-
-    def shares(self) -> Iterator[tuple[Share, Tensor]]:
-        """See `Network.shares`."""
-        yield from self.stack.shares()
-        yield from self.head.shares()
 
     def logits(
         self, ids: Tensor, states: LayerStates, random: Randomness | None = None

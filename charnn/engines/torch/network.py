@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from charnn.arrays import Array
+from charnn.engines.torch.heads import EveryStep, WholeSequence
 from charnn.engines.torch.randomness import Randomness
 from charnn.engines.torch.stack import LayerStates, TorchStack
 from charnn.models.correspondence import Share
@@ -66,6 +67,18 @@ class Network(nn.Module):
         if weights is None:
             return self.tensor(batch.targets)
         return self.tensor(np.where(weights, batch.targets, IGNORED))
+
+
+class StackNetwork(Network):
+    """A stack with a head on it."""
+
+    stack: TorchStack
+    head: EveryStep | WholeSequence
+
+    def shares(self) -> Iterator[tuple[Share, Tensor]]:
+        """See `Network.shares`."""
+        yield from self.stack.shares()
+        yield from self.head.shares()
 
 
 def on_cpu(lengths: Array | None) -> Tensor | None:

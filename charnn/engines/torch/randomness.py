@@ -1,9 +1,11 @@
 """The random numbers of an update: the same for any number of ranks.
 
 On a CPU they are drawn as the shards of the NumPy engine draw them, each from a generator of its
-own for its columns of the batch, so that both engines drop the same units. A rank draws what all
-shards draw, and takes its columns. On a GPU they are drawn there, for the whole batch, from a
-generator that is seeded by the run's seed and the update's number.
+own for its columns of the batch, so that both engines drop the same units. (Not where there are
+several shards and recurrent weights are dropped, of which each shard has a mask of its own, or
+examples are read, which shards take in another order.) A rank draws what all shards draw, and takes
+its columns. On a GPU they are drawn there, for the whole batch, from a generator that is seeded by
+the run's seed and the update's number.
 """
 
 from __future__ import annotations
@@ -19,8 +21,6 @@ from torch import Tensor
 
 from charnn.arrays import Array, Shape
 from charnn.nn.masks import draw_mask
-
-WHOLE = slice(None)
 
 
 class Randomness(Protocol):
