@@ -33,6 +33,10 @@ class CheckpointError(InputError):
     """A file is not a checkpoint that this version can use."""
 
 
+class CompressionError(InputError):
+    """A file cannot be decompressed, or a model cannot compress."""
+
+
 class RunError(InputError):
     """A run folder cannot be created, written or resumed."""
 

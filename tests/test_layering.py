@@ -31,6 +31,7 @@ ROOMS = (
     "pictures",
     "analysis",
     "report",
+    "compression",
     "api",
     "bench",
     "cli",

@@ -1,0 +1,1 @@
+"""Compression: the language model as an integer network, the coder, and the file."""
