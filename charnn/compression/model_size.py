@@ -41,7 +41,8 @@ def weights_of(config: ModelConfig, symbols: int) -> int:
 
 def expected_bits(weights: int, seen: float) -> float:
     """Return about how many bits a character takes after a training that has `seen` so many."""
-    return FLOOR + OF_WEIGHTS * weights**-BY_WEIGHTS + OF_SEEN * max(seen, 1.0) ** -BY_SEEN
+    of_size = OF_WEIGHTS * math.pow(weights, -BY_WEIGHTS)
+    return FLOOR + of_size + OF_SEEN * math.pow(max(seen, 1.0), -BY_SEEN)
 
 
 def expected_bytes(weights: int, characters: int, seen: float) -> float:
