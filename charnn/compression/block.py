@@ -1,0 +1,130 @@
+"""The code of a block of symbols: lanes side by side, each a stretch of the block.
+
+Of N symbols in L lanes, lane l has N // L, and one more if l < N mod L; the lanes follow each other
+in the text. Each begins with the states of a text's beginning. At each step the network tells what
+it expects of each lane, the coder takes one symbol of each, and the network reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from charnn.arrays import Array
+from charnn.compression import rans
+from charnn.compression.frequencies import TOTAL, frequencies
+from charnn.compression.integer_network import IntegerNetwork
+from charnn.models.stack import LayerStates
+from charnn.nn.blas import single_thread
+
+SMALLEST = 4096  # symbols of a lane, where there are several
+MOST = 64  # lanes
+
+
+def lanes_for(symbols: int) -> int:
+    """Return how many lanes suit a block: one below 16 KiB, and at most 64."""
+    return min(max(symbols // SMALLEST, 1), MOST) if symbols >= 4 * SMALLEST else 1
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code of a block, and the length that the network promised, in bits."""
+
+    content: bytes
+    ideal_bits: float
+
+
+def encode_block(
+    network: IntegerNetwork,
+    ids: Array,
+    lanes: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Code:
+    """Code symbols (N,); `advance` is called with the numbers of symbols done."""
+    lanes = min(lanes, max(len(ids), 1))
+    steps, bits = [], 0.0
+    with single_thread():
+        text = Lanes(network, lanes)
+        for symbols in in_lanes(ids, lanes):
+            f, below = text.expected(len(symbols))
+            rows = np.arange(len(symbols))
+            own, start = f[rows, symbols], below[rows, symbols]
+            steps.append((start.astype(np.uint32), own.astype(np.uint32)))
+            bits -= float(np.log2(own / TOTAL).sum())
+            text.read(symbols)
+            advance(len(symbols))
+    return Code(rans.encode(steps, lanes), bits)
+
+
+def decode_block(
+    network: IntegerNetwork,
+    content: bytes,
+    count: int,
+    lanes: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Array:
+    """Return `count` symbols (N,) of a code. Raises CompressionError where it is damaged."""
+    lanes = min(lanes, max(count, 1))
+    decoder = rans.Decoder(content, lanes)
+    steps = []
+    with single_thread():
+        text = Lanes(network, lanes)
+        for done in range(0, count, lanes):
+            n = min(lanes, count - done)
+            f, below = text.expected(n)
+            found = decoder.places(n).astype(np.float64)
+            symbols = (below <= found[:, None]).sum(axis=1) - 1
+            rows = np.arange(n)
+            decoder.advance(below[rows, symbols], f[rows, symbols])
+            text.read(symbols)
+            steps.append(symbols)
+            advance(n)
+    decoder.finish()
+    return from_lanes(steps, lanes, count)
+
+
+class Lanes:
+    """The network's view of all lanes of a block."""
+
+    def __init__(self, network: IntegerNetwork, lanes: int) -> None:
+        self._network = network
+        self._states: LayerStates = network.zero_states(lanes)
+
+    def expected(self, lanes: int) -> tuple[Array, Array]:
+        """Return frequencies and their sums below each symbol, (n, V) of the first n lanes."""
+        if len(self._states[-1][0]) > lanes:
+            self._states = [tuple(state[:lanes] for state in layer) for layer in self._states]
+        f = frequencies(self._network.logits(self._states))
+        below = f.cumsum(axis=1)
+        below -= f
+        return f, below
+
+    def read(self, symbols: Array) -> None:
+        """Read the next symbol of each lane."""
+        self._states = self._network.read(symbols, self._states)
+
+
+def in_lanes(ids: Array, lanes: int) -> Iterator[Array]:
+    """Yield the symbols (n,) of each step; in the last, the first n lanes alone may have one."""
+    begins = lane_bounds(len(ids), lanes)[:-1]
+    for t, done in enumerate(range(0, len(ids), lanes)):
+        yield ids[begins[: len(ids) - done] + t].astype(np.intp)
+
+
+def from_lanes(steps: list[Array], lanes: int, count: int) -> Array:
+    """Return the symbols (N,) of all steps in the order of the text."""
+    bounds = lane_bounds(count, lanes)
+    ids = np.empty(count, np.intp)
+    for t, symbols in enumerate(steps):
+        ids[bounds[: len(symbols)] + t] = symbols
+    return ids
+
+
+def lane_bounds(count: int, lanes: int) -> Array:
+    """Return where the lanes begin, and the end of the last (L + 1,)."""
+    short, longer = divmod(count, lanes)
+    lengths = np.full(lanes, short)
+    lengths[:longer] += 1
+    return np.concatenate([[0], lengths.cumsum()])
