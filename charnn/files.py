@@ -24,7 +24,7 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
     written = Path(temporary)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

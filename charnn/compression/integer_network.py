@@ -141,7 +141,8 @@ def largest_of(array: Array) -> int:
 
 def in_places(vector: QuantizedArray) -> Array:
     """Return a vector (N,) in units of 2^-14."""
-    return shifted(vector, PLACES)[0]
+    places: Array = shifted(vector, PLACES)[0]
+    return places
 
 
 def shifted(array: QuantizedArray, places: int) -> Array:
