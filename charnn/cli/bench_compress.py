@@ -10,7 +10,6 @@ import click
 from charnn.cli.flags import given
 from charnn.errors import ConfigError
 
-
 OTHERS = ("task", "cell", "quick", "peer", "engines", "device", "precision", "dropout")
 
 

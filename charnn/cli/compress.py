@@ -160,13 +160,11 @@ def progress_of(what: str, hidden: bool) -> Iterator[Callable[[int, int], None]]
 
 def model_of(run: str) -> Callable[[int], QuantizedModel]:
     """Return what quantises a language model to some bits a weight. Raises CharnnError."""
-    from charnn.analysis.subject import language_model
-    from charnn.compression.quantized import QuantizedModel
+    from charnn.compression.in_memory import quantized_model
     from charnn.training.archive import load_checkpoint
 
     saved = load_checkpoint(Path(run))
-    model = language_model(saved, "compress")
-    return lambda bits: QuantizedModel.of(model, saved.vocabulary, bits)
+    return lambda bits: quantized_model(saved, bits)
 
 
 def check_model(run: str | None, embed: bool, train: str | None) -> None:

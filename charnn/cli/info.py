@@ -29,7 +29,7 @@ def command(checkpoint: str, quiet: bool, as_json: bool) -> None:
     \b
     charnn info runs/shakespeare-lstm
     charnn info best.npz --json
-    charnn info sonnets.txt.cnn
+    charnn info book.cnn
 
     Of a file that `charnn compress` wrote it shows the method, the sizes and the model, and whether
     its checksums hold.
