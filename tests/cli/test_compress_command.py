@@ -28,7 +28,7 @@ TRAINING = (
     *("--learning-rate", 0.05, "--warmup-steps", 5, "--dropout", 0, "--val-fraction", 0),
 )
 
-FAST = ("--lanes", 64)
+FAST = ("--lanes", 16)
 
 every_text = pytest.mark.parametrize("content", TEXTS.values(), ids=TEXTS)
 
