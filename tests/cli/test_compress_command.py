@@ -28,7 +28,7 @@ TRAINING = (
     *("--learning-rate", 0.05, "--warmup-steps", 5, "--dropout", 0, "--val-fraction", 0),
 )
 
-FAST = ("--lanes", 16)
+FAST = ("--lanes", 32)
 
 every_text = pytest.mark.parametrize("content", TEXTS.values(), ids=TEXTS)
 
@@ -97,7 +97,7 @@ class TestRoundTrips:
 
     def test_the_model_inside(self, coins: Path, reader: Path) -> None:
         """Then none is needed, and none is looked at."""
-        content = tosses(20_000, 3).encode()
+        content = tosses(40_000, 3).encode()
         coins.write_bytes(content)
         found = data("compress", coins, "--model", reader, "--embed", *FAST, "-o", "b.cnn")
         assert found["model"]["embedded"]
@@ -106,7 +106,7 @@ class TestRoundTrips:
 
     def test_trained_on_the_text(self, coins: Path) -> None:
         """The model of one's own goes into the file, if that is smaller."""
-        content = tosses(20_000, 3).encode()
+        content = tosses(40_000, 3).encode()
         coins.write_bytes(content)
         found = data("compress", coins, "--train", "1s", *FAST, "-o", "b.cnn")
         assert found["training"]["updates"] >= 1
@@ -199,15 +199,21 @@ class TestReports:
 
     def test_the_embedded_model_is_counted(self, coins: Path, reader: Path) -> None:
         """It is part of the file's size, and its share is told."""
-        coins.write_bytes(tosses(20_000, 3).encode())
+        coins.write_bytes(tosses(40_000, 3).encode())
         alone = data("compress", coins, "--model", reader, "-o", "alone.cnn", *FAST)
         inside = data("compress", coins, "--model", reader, "-o", "inside.cnn", "--embed", *FAST)
         assert inside["compressed_bytes"] - alone["compressed_bytes"] == inside["model"]["bytes"]
         assert inside["model"]["bytes"] - alone["model"]["bytes"] in range(32)  # a record's head
-        words = output("compress", coins, "--model", reader, "-o", "again.cnn", "--embed", *FAST)
-        share = inside["model"]["bytes"] / inside["compressed_bytes"]
-        assert f"counted: {inside['model']['bytes']:,} bytes, {share:.0%} of the file" in words
-        assert "not counted" not in words
+
+    def test_the_share_of_the_model(self, coins: Path, reader: Path) -> None:
+        """In words, too, whether it is counted or not."""
+        from charnn.cli.compression_report import model_in_words
+
+        model = data("compress", coins, "--model", reader)["model"]
+        inside = model_in_words(model | {"embedded": True}, 4 * model["bytes"])
+        assert inside.startswith(f"counted: {model['bytes']:,} bytes, 25% of the file; lstm, 1 x 8")
+        outside = model_in_words(model, 4 * model["bytes"])
+        assert outside.startswith(f"not counted: the reader needs it, {model['bytes']:,} bytes; ")
 
     def test_words(self, coins: Path, reader: Path) -> None:
         """A line of results, and facts; --quiet has the line alone."""
@@ -258,7 +264,7 @@ class TestReports:
 
     def test_info_of_other_methods(self, coins: Path, reader: Path) -> None:
         """An embedded model is described; a stored file has none."""
-        coins.write_bytes(tosses(20_000, 3).encode())
+        coins.write_bytes(tosses(40_000, 3).encode())
         output("compress", coins, "--model", reader, "--embed", *FAST)
         found = data("info", "coins.txt.cnn")["model"]
         assert (found["cell"], found["hidden_size"], found["bits"]) == ("lstm", 8, 9)
@@ -333,7 +339,7 @@ class TestRefusals:
         """None, or another one, is named by digests."""
         digest = data("info", packed)["model"]["digest"][:8]
         sentence = refusal("decompress", packed, "--out", "b")
-        assert sentence.startswith("'coins.txt.cnn': ")
+        assert sentence.startswith("'coins.txt.cnn' cannot be decompressed: ")
         assert digest in sentence
         assert "--model" in sentence
         coins.write_text(tosses(200, 4), encoding="utf-8")
@@ -350,11 +356,10 @@ class TestRefusals:
         wrong = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
         for content in (wrong, whole[:-1], whole + b"t", whole[: LEAST_HEADER - 1], b"", b"text"):
             packed.write_bytes(content)
-            assert refusal("decompress", packed, "--model", reader, *flags).startswith(
-                "'coins.txt.cnn': "
-            )
+            sentence = refusal("decompress", packed, "--model", reader, *flags)
+            assert sentence.startswith("'coins.txt.cnn' cannot be decompressed: it is ")
         packed.write_bytes(wrong)
-        assert "'coins.txt.cnn' cannot be used: it is damaged" in refusal("info", packed)
+        assert "'coins.txt.cnn' cannot be decompressed: it is damaged" in refusal("info", packed)
 
     def test_check_writes_nothing(self, packed: Path) -> None:
         """So it takes no flags that say where to."""
@@ -417,7 +422,9 @@ class TestInterruptions:
 
         monkeypatch.setattr("charnn.compression.compressor.compress", full)
         sentence = refusal("compress", coins, "--model", reader)
-        assert sentence.startswith("'coins.txt': 'coins.txt.cnn' cannot be read or written (No sp")
+        assert sentence.startswith(
+            "'coins.txt.cnn' cannot be read or written (No space left on dev"
+        )
 
 
 def test_methods_have_words() -> None:
