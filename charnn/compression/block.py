@@ -14,6 +14,7 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.compression import rans
+from charnn.compression.adaptation import Adaptation
 from charnn.compression.frequencies import TOTAL, frequencies
 from charnn.compression.integer_network import IntegerNetwork
 from charnn.models.stack import LayerStates
@@ -46,7 +47,7 @@ def encode_block(
     lanes = min(lanes, max(len(ids), 1))
     steps, bits = [], 0.0
     with single_thread():
-        text = Lanes(network, lanes)
+        text = Lanes(network, lanes, len(ids))
         for symbols in in_lanes(ids, lanes):
             f, below = text.expected(len(symbols))
             rows = np.arange(len(symbols))
@@ -70,7 +71,7 @@ def decode_block(
     decoder = rans.Decoder(content, lanes)
     steps = []
     with single_thread():
-        text = Lanes(network, lanes)
+        text = Lanes(network, lanes, count)
         for done in range(0, count, lanes):
             n = min(lanes, count - done)
             f, below = text.expected(n)
@@ -86,23 +87,26 @@ def decode_block(
 
 
 class Lanes:
-    """The network's view of all lanes of a block."""
+    """What is expected of all lanes of a block: by the network, and by what has been coded."""
 
-    def __init__(self, network: IntegerNetwork, lanes: int) -> None:
+    def __init__(self, network: IntegerNetwork, lanes: int, count: int) -> None:
         self._network = network
+        self._adaptation = Adaptation(network.vocab_size, lanes, count)
         self._states: LayerStates = network.zero_states(lanes)
 
     def expected(self, lanes: int) -> tuple[Array, Array]:
         """Return frequencies and their sums below each symbol, (n, V) of the first n lanes."""
         if len(self._states[-1][0]) > lanes:
             self._states = [tuple(state[:lanes] for state in layer) for layer in self._states]
-        f = frequencies(self._network.logits(self._states))
+        f = frequencies(self._adaptation.logits(self._network.logits(self._states)))
+        self._frequencies = f
         below = f.cumsum(axis=1)
         below -= f
         return f, below
 
     def read(self, symbols: Array) -> None:
-        """Read the next symbol of each lane."""
+        """Read the next symbol of each lane, of the last frequencies."""
+        self._adaptation.learn(symbols, self._frequencies)
         self._states = self._network.read(symbols, self._states)
 
 

@@ -34,11 +34,13 @@ class Naive:
         self.a = self.b = 1 << 16
 
     def context(self, lane: int, order: int) -> tuple[int, int]:
+        """Return the order, and the number of the row."""
         last = self.past[lane][::-1][:order]
         total = sum((x + 1) * B ** (j + 1) for j, x in enumerate(last)) % 2**64
         return order, total >> (64 - self.bits)
 
     def logits(self, y: Any) -> list[list[int]]:
+        """See `Adaptation.logits`."""
         self.own, self.learnt, adjusted = [], [], []
         zeros = [0] * self.vocab_size
         for lane, row in enumerate(y.astype(int).tolist()):
@@ -56,6 +58,7 @@ class Naive:
         return adjusted
 
     def learn(self, symbols: Any, f: Any) -> None:
+        """See `Adaptation.learn`."""
         errors = [[nearest(Fraction(int(value), 2**10)) for value in row] for row in f]
         for error, x in zip(errors, symbols.tolist(), strict=True):
             error[x] -= 2**14
