@@ -49,10 +49,13 @@ RATE_PLACES = 12
 
 
 def rates() -> Array:
-    """Return rate(k) for k = 0 ... 142, its least value, in units of 2^-12, rounded down."""
+    """Return rate(k) for k = 0 ... 142, its least value, from a probability's units to a row's.
+
+    Rates are rounded down to 12 binary places.
+    """
     counts = range(143)
     exact = [max((3 << RATE_PLACES) // (k + 8), (1 << RATE_PLACES) // 50) for k in counts]
-    return np.array(exact, np.float32) * np.float32(2.0**-RATE_PLACES)
+    return np.ldexp(np.array(exact, np.float32), ROW_PLACES - ERROR_PLACES - RATE_PLACES)
 
 
 def row_bits(count: int, vocab_size: int) -> int:
@@ -105,7 +108,8 @@ class Adaptation:
         error[np.arange(n), symbols] -= 1 << ERROR_PLACES
         self._learn_scales(error)
         self._learn_rows(error.astype(self._dtype))
-        self._past = np.concatenate([symbols[None].astype(np.uint64) + 1, self._past[:-1, :n]])
+        self._past[1:] = self._past[:-1]
+        self._past[0, :n] = symbols + 1
 
     def _hashes(self, n: int) -> Array:
         """Return the numbers (K, n) of the contexts' rows, each in its own table."""
@@ -122,20 +126,30 @@ class Adaptation:
 
     def _learn_rows(self, error: Array) -> None:
         """Move the contexts' rows down their gradients."""
-        contexts = self._contexts
-        K, n = contexts.shape
-        same = (contexts[:, :, None] == contexts[:, None, :]).astype(self._dtype)
-        together = (same @ np.ones(n, self._dtype)).astype(np.intp)
-        change: Array = (same.reshape(K * n, n) @ error).reshape(K, n, -1)
-        at = contexts + self._first
-        counts = self._counts[at] + together
-        rate = self._rates.take(counts - 1, mode="clip") * 2.0 ** (ROW_PLACES - ERROR_PLACES)
-        change *= rate[:, :, None]
+        at = self._contexts + self._first
+        counts: Array = self._counts[at].astype(np.intp)
+        change, together = self._summed(error)
+        counts += together
+        rate = self._rates.take(counts - 1, mode="clip")
+        change = change * rate[:, :, None]
         np.rint(change, out=change)
         np.subtract(self._found, change, out=change)
-        np.clip(change, -ROW_LIMIT, ROW_LIMIT, out=change)
+        np.maximum(change, -ROW_LIMIT, out=change)
+        np.minimum(change, ROW_LIMIT, out=change)
         self._rows[at] = change
         self._counts[at] = np.minimum(counts, len(self._rates))
+
+    def _summed(self, error: Array) -> tuple[Array, Array | int]:
+        """Return the sum of the errors (K, n, V) of the lanes in each lane's contexts, and how many
+        these are (K, n).
+        """
+        K, n = self._contexts.shape
+        if n == 1:
+            return error[None], 1
+        same = self._contexts[:, :, None] == self._contexts[:, None, :]
+        weights = same.astype(self._dtype)
+        change = (weights.reshape(K * n, n) @ error).reshape(K, n, -1)
+        return change, (weights @ np.ones(n, self._dtype)).astype(np.intp)
 
 
 def powers() -> Array:

@@ -2,7 +2,8 @@
 
 Of N symbols in L lanes, lane l has N // L, and one more if l < N mod L; the lanes follow each other
 in the text. Each begins with the states of a text's beginning. At each step the network tells what
-it expects of each lane, the coder takes one symbol of each, and the network reads them.
+it expects of each lane, what has been learnt of the block corrects it, the coder takes one symbol
+of each lane, and both read them.
 """
 
 from __future__ import annotations
