@@ -144,18 +144,24 @@ def on_disk(job: Job) -> Iterator[Path]:
 
 @contextmanager
 def naming(job: Job) -> Iterator[None]:
-    """Let an error name the file that it is about. Raises CompressionError."""
+    """Let an error of compressing, or of the disk, name its file. Raises CompressionError."""
     name = "standard input" if job.source == STREAM else f"'{job.source}'"
     try:
         yield
     except CompressionError as error:
-        raise CompressionError(f"{name}: {error}") from error
+        raise CompressionError(f"{name} cannot be compressed: {error}") from error
     except OSError as error:
-        where = f"'{job.target}'" if error.filename is None else f"'{error.filename}'"
-        raise CompressionError(
-            f"{name}: {where} cannot be read or written ({error.strerror}); check its disk and "
-            "its folder's rights."
-        ) from error
+        raise unusable(job, error) from error
+
+
+def unusable(job: Job, error: OSError) -> CompressionError:
+    """Return that a file of a job cannot be read or written, and why."""
+    named = error.filename if error.filename is not None else job.target
+    name = "standard output" if named == STREAM else f"'{named}'"
+    return CompressionError(
+        f"{name} cannot be read or written ({error.strerror or error}); check the disk and the "
+        "folder's rights."
+    )
 
 
 def check_output(jobs: list[Job], as_json: bool, binary: bool) -> None:

@@ -171,7 +171,7 @@ def facts_in_words(found: dict[str, Any]) -> dict[str, str]:
     blocks = {kind: count for kind, count in found["blocks"].items() if kind != "model"}
     if blocks:
         facts["blocks"] = ", ".join(f"{count:,} {kind}" for kind, count in found["blocks"].items())
-    if found["chars_per_second"] is not None:
+    if found["chars_per_second"]:
         facts["speed"] = (
             f"{found['chars_per_second']:,.0f} {unit}s/s, {found['seconds']:.1f} s in all, "
             "with reading it back"

@@ -74,17 +74,20 @@ def decompress_by(
 ) -> None:
     """Decompress a file or check it, and say what came of it. Raises CharnnError."""
     from charnn.cli.compress import progress_of
-    from charnn.cli.compression_files import naming, source_of, target_of
+    from charnn.cli.compression_files import source_of, target_of, unusable
     from charnn.cli.compression_report import show_decompressed
     from charnn.compression.reading import check, decompress
 
     began, source = time.perf_counter(), source_of(job)
     what = "checking" if checked else "decompressing"
-    with naming(job), progress_of(what, quiet or as_json) as progress:
-        if checked:
-            header = check(source, model, progress=progress)
-        else:
-            header = decompress(source, target_of(job), model, progress=progress)
+    try:
+        with progress_of(what, quiet or as_json) as progress:
+            if checked:
+                header = check(source, model, progress=progress)
+            else:
+                header = decompress(source, target_of(job), model, progress=progress)
+    except OSError as error:
+        raise unusable(job, error) from error
     seconds = time.perf_counter() - began
     show_decompressed(job, header, seconds, checked, quiet, as_json)
 

@@ -38,10 +38,10 @@ def contents_of(path: Path) -> dict[str, Any]:
             model = {"digest": header.model_digest.hex(), "embedded": header.embedded}
         if model is not None and header.embedded:
             model |= {"bytes": contents.model, **facts_of(embedded_model(path))}
-    except CompressionError as error:
-        raise CompressionError(f"'{path}' cannot be used: {error}") from error
     except OSError as error:
-        raise CompressionError(f"'{path}' cannot be read ({error.strerror}).") from error
+        raise CompressionError(
+            f"'{path}' cannot be read ({error.strerror}); check the disk."
+        ) from error
     return {
         "file": str(path),
         "method": header.method.name.lower(),
@@ -57,8 +57,9 @@ def embedded_model(path: Path) -> QuantizedModel:
     """Return the model in a file. Raises CompressionError."""
     from charnn.compression.container import read_header, records
     from charnn.compression.packing import unpack
+    from charnn.compression.reading import told
 
-    with path.open("rb") as file:
+    with path.open("rb") as file, told(path):
         return unpack(next(records(file, read_header(file))).payload)
 
 
