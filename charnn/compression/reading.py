@@ -12,7 +12,7 @@ import lzma
 import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -53,7 +53,7 @@ def decompress(
     `model` is asked only if the file needs a model that is not inside. Raises CompressionError,
     WorkerError, OSError.
     """
-    with terminable(), source_file(source) as file:
+    with terminable(), told(source), source_file(source) as file:
         header = verify(file).header
         with (
             target_file(target) as written,
@@ -71,7 +71,7 @@ def check(
     progress: Progress = lambda *_: None,
 ) -> Header:
     """Decode a compressed file as `decompress` does, and write nothing."""
-    with terminable(), source_file(source) as file:
+    with terminable(), told(source), source_file(source) as file:
         header = verify(file).header
         with closing(text_of(file, header, model, workers, progress)) as text:
             for _ in text:
@@ -81,8 +81,18 @@ def check(
 
 def inspect(source: Path | BinaryIO) -> Contents:
     """Return what a compressed file says of itself; its checksums hold. Raises CompressionError."""
-    with source_file(source) as file:
+    with told(source), source_file(source) as file:
         return verify(file)
+
+
+@contextmanager
+def told(source: Path | BinaryIO) -> Iterator[None]:
+    """Let an error inside a `with` block say which file it is about."""
+    try:
+        yield
+    except CompressionError as error:
+        name = f"'{source}'" if isinstance(source, Path) else "the input"
+        raise CompressionError(f"{name} cannot be decompressed: {error}") from error
 
 
 def verify(file: BinaryIO) -> Contents:
@@ -176,13 +186,13 @@ def model_of(header: Header, inside: Record | None, model: ModelSource | None) -
         return quantized
     if model is None:
         raise CompressionError(
-            f"the file needs the model with digest {needed}…, which is not inside; name the model "
+            f"it needs the model with digest {needed}…, which is not inside; name the model "
             "that it was compressed with (--model)."
         )
     quantized = model(header.bits)
     if quantized.digest() != header.model_digest:
         raise CompressionError(
-            f"the file needs the model with digest {needed}…, but this one has "
+            f"it needs the model with digest {needed}…, but this one has "
             f"{quantized.digest().hex()[:8]}…; name the model that it was compressed with."
         )
     return quantized
