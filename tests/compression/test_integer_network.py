@@ -67,7 +67,7 @@ def test_double_precision(layers: int, scale: float) -> None:
 
 
 def test_states_too_large() -> None:
-    """Where states without a bound could become so large that a sum is rounded, there is an error."""
+    """States without a bound that could become too large to be exact are an error."""
     with pytest.raises(CompressionError, match="added up exactly"):
         IntegerNetwork(quantized_of(40.0, cell="mingru", num_layers=3, bits=8))
 
