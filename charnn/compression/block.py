@@ -21,13 +21,13 @@ from charnn.compression.integer_network import IntegerNetwork
 from charnn.models.stack import LayerStates
 from charnn.nn.blas import single_thread
 
-SMALLEST = 4096  # symbols of a lane, where there are several
+SMALLEST = 8192  # symbols of a lane, where there are several
 MOST = 64  # lanes
 
 
 def lanes_for(symbols: int) -> int:
     """Return how many lanes suit a block: one below 16 KiB, and at most 64."""
-    return min(max(symbols // SMALLEST, 1), MOST) if symbols >= 4 * SMALLEST else 1
+    return min(max(symbols // SMALLEST, 1), MOST)
 
 
 @dataclass(frozen=True)
