@@ -60,7 +60,7 @@ def decode(content: bytes, steps: Steps, lanes: int) -> None:
 
 
 def uneven(lanes: int, count: int) -> list[int]:
-    """Return how many lanes have a symbol at each step: one fewer at the last, where there are two."""
+    """Return how many lanes have a symbol at each step: one fewer at the last, if any."""
     return [lanes] * (count - 1) + [max(1, lanes - 1)]
 
 
