@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,21 +11,39 @@ from charnn.cli.flags import (
     SectionedCommand,
     complete_files,
     declared_flags,
+    flag,
     given,
     output_flags,
 )
-from charnn.config import EngineConfig, EvaluationConfig, check_task
+from charnn.config import DynamicConfig, EngineConfig, EvaluationConfig, check_task
+from charnn.errors import ConfigError
+from charnn.options import options_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 
 @click.command("eval", cls=SectionedCommand)
 @click.argument("checkpoint", metavar="CKPT", shell_complete=complete_files)
 @click.argument("text", nargs=-1, required=True, metavar="TEXT...", shell_complete=complete_files)
+@declared_flags(DynamicConfig, "Evaluation", environment=False)
+@flag(
+    "--train",
+    section="Only with --task lm",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="The training text, where its files have moved (with --dynamic); can be given several "
+    "times.",
+)
 @declared_flags(EvaluationConfig, "Evaluation", environment=False)
 @declared_flags(EngineConfig, "Engine")
 @output_flags()
 def command(
     checkpoint: str,
     text: tuple[str, ...],
+    train: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     engine: str,
@@ -38,11 +56,19 @@ def command(
     \b
     charnn eval runs/shakespeare-lstm sonnets.txt
     cat sonnets.txt | charnn eval best.npz - --json
+    charnn eval runs/shakespeare-lstm sonnets.txt --dynamic
     charnn eval runs/names-classify test.tsv --confusion
 
     A long text is cut into pieces that are scored side by side; before each piece, the model reads
     the 256 characters that precede it. With --streams 1 the text is not cut, and the state is
     carried from beginning to end. The very first character is not predicted.
+
+    --dynamic shows two losses: that of the model as it is, and that of a copy that goes on learning
+    while it reads the text from beginning to end. Each segment is scored first; then its gradient
+    moves the weights, by --dynamic-rate, and all weights go a little of the way back to the trained
+    ones, by --dynamic-decay. Both are scaled, weight by weight, by the gradients' root mean square
+    on the training text, or on what has been read where the training text is not there (after
+    Krause et al., 2018). The checkpoint is left as it is.
 
     Besides the loss, what is measured depends on the task. classify: accuracy, macro-F1 (the mean
     F1 of the classes that occur in the files or among the answers), and precision, recall and F1 of
@@ -51,22 +77,28 @@ def command(
     edits that turn the predictions into the targets, divided by the number of symbols in the
     targets.
     """
+    from charnn.analysis.dynamic import assess_dynamically
     from charnn.cli.console import progress_bar, say, show, show_json, show_table
     from charnn.engines.choice import model_on
     from charnn.training.archive import load_checkpoint
 
-    options = EvaluationConfig(**values)
-    chosen = EngineConfig(engine, device, precision)
+    dynamic = DynamicConfig(**{name: values.pop(name) for name in options_of(DynamicConfig)})
+    options, chosen = EvaluationConfig(**values), EngineConfig(engine, device, precision)
+    check_train(train, dynamic)
     saved = load_checkpoint(Path(checkpoint))
-    check_task(EvaluationConfig, given(click.get_current_context(), values), saved.task.name)
-    found = saved.task.assess(
-        model_on(saved.model, chosen),
-        saved.vocabulary,
-        saved.config,
-        text,
-        options,
-        lambda total: progress_bar("evaluating", total, quiet or as_json),
-    )
+    set_by_user = given(click.get_current_context(), click.get_current_context().params)
+    for section in (EvaluationConfig, DynamicConfig):
+        check_task(section, set_by_user, saved.task.name)
+
+    def progress(total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return progress_bar("evaluating", total, quiet or as_json)
+
+    if dynamic.dynamic:
+        check_engine(chosen)
+        found = assess_dynamically(saved, text, options, dynamic, train, progress)
+    else:
+        model = model_on(saved.model, chosen)
+        found = saved.task.assess(model, saved.vocabulary, saved.config, text, options, progress)
     if not quiet:
         for note in found.notes:
             say(f"note: {note}")
@@ -78,3 +110,20 @@ def command(
         if number == 0:
             show("")
         show_table(table.title, table.columns, table.rows, table.left)
+
+
+def check_train(train: tuple[str, ...], dynamic: DynamicConfig) -> None:
+    """Raise ConfigError for a training text that would not be read."""
+    if train and not dynamic.dynamic:
+        raise ConfigError(
+            "--train names the training text, which only dynamic evaluation reads; add --dynamic, "
+            "or leave it out."
+        )
+
+
+def check_engine(chosen: EngineConfig) -> None:
+    """Raise ConfigError where PyTorch is asked for, which does not evaluate dynamically."""
+    if chosen.engine == "torch" or chosen.device is not None or chosen.precision != "fp32":
+        raise ConfigError(
+            "--dynamic is computed by NumPy; leave out --engine torch, --device and --precision."
+        )
