@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from charnn.api import (
         corpus,
         evaluate,
+        evaluate_dynamically,
         export,
         gradcheck,
         import_model,
@@ -59,6 +60,7 @@ PLACES = {
     "clip_by_value": "charnn.nn.clipping",
     "corpus": "charnn.api",
     "evaluate": "charnn.api",
+    "evaluate_dynamically": "charnn.api",
     "export": "charnn.api",
     "gradcheck": "charnn.api",
     "import_model": "charnn.api",
@@ -88,6 +90,7 @@ __all__ = [
     "clip_by_value",
     "corpus",
     "evaluate",
+    "evaluate_dynamically",
     "export",
     "gradcheck",
     "import_model",

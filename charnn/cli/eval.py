@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from charnn.tasks.assessment import Assessment, Progress
+    from charnn.training.checkpoint import Checkpoint
+
 
 @click.command("eval", cls=SectionedCommand)
 @click.argument("checkpoint", metavar="CKPT", shell_complete=complete_files)
@@ -78,13 +81,12 @@ def command(
     targets.
     """
     from charnn.analysis.dynamic import assess_dynamically
-    from charnn.cli.console import progress_bar, say, show, show_json, show_table
-    from charnn.engines.choice import model_on
+    from charnn.cli.console import progress_bar, say, show_json
     from charnn.training.archive import load_checkpoint
 
     dynamic = DynamicConfig(**{name: values.pop(name) for name in options_of(DynamicConfig)})
     options, chosen = EvaluationConfig(**values), EngineConfig(engine, device, precision)
-    check_train(train, dynamic)
+    check_dynamic(dynamic, train, chosen)
     saved = load_checkpoint(Path(checkpoint))
     set_by_user = given(click.get_current_context(), click.get_current_context().params)
     for section in (EvaluationConfig, DynamicConfig):
@@ -94,36 +96,52 @@ def command(
         return progress_bar("evaluating", total, quiet or as_json)
 
     if dynamic.dynamic:
-        check_engine(chosen)
         found = assess_dynamically(saved, text, options, dynamic, train, progress)
     else:
-        model = model_on(saved.model, chosen)
-        found = saved.task.assess(model, saved.vocabulary, saved.config, text, options, progress)
+        found = assessed(saved, text, options, chosen, progress)
     if not quiet:
         for note in found.notes:
             say(f"note: {note}")
     if as_json:
         show_json(found.content)
-        return
-    show(found.summary)
-    for number, table in enumerate(found.tables):
-        if number == 0:
-            show("")
-        show_table(table.title, table.columns, table.rows, table.left)
+    else:
+        show_assessment(found)
 
 
-def check_train(train: tuple[str, ...], dynamic: DynamicConfig) -> None:
-    """Raise ConfigError for a training text that would not be read."""
+def check_dynamic(dynamic: DynamicConfig, train: tuple[str, ...], chosen: EngineConfig) -> None:
+    """Raise ConfigError for options that do not go together."""
     if train and not dynamic.dynamic:
         raise ConfigError(
             "--train names the training text, which only dynamic evaluation reads; add --dynamic, "
             "or leave it out."
         )
-
-
-def check_engine(chosen: EngineConfig) -> None:
-    """Raise ConfigError where PyTorch is asked for, which does not evaluate dynamically."""
-    if chosen.engine == "torch" or chosen.device is not None or chosen.precision != "fp32":
+    asked = chosen.engine == "torch" or chosen.device is not None or chosen.precision != "fp32"
+    if dynamic.dynamic and asked:
         raise ConfigError(
             "--dynamic is computed by NumPy; leave out --engine torch, --device and --precision."
         )
+
+
+def assessed(
+    saved: Checkpoint,
+    names: tuple[str, ...],
+    options: EvaluationConfig,
+    chosen: EngineConfig,
+    progress: Progress,
+) -> Assessment:
+    """Score files with a model as it is, on the engine that is chosen."""
+    from charnn.engines.choice import model_on
+
+    model = model_on(saved.model, chosen)
+    return saved.task.assess(model, saved.vocabulary, saved.config, names, options, progress)
+
+
+def show_assessment(found: Assessment) -> None:
+    """Print the line of results and the tables below it."""
+    from charnn.cli.console import show, show_table
+
+    show(found.summary)
+    for number, table in enumerate(found.tables):
+        if number == 0:
+            show("")
+        show_table(table.title, table.columns, table.rows, table.left)

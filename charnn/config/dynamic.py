@@ -22,14 +22,14 @@ class DynamicConfig(Section):
         because=BECAUSE,
     )
     dynamic_rate: float = option(
-        1.5e-3,
+        0.001,
         "How far a segment moves the weights (with --dynamic; 0: not at all).",
         minimum=0,
         tasks=LM,
         because=BECAUSE,
     )
     dynamic_decay: float = option(
-        0.01,
+        0.005,
         "Share of their way back to the trained weights that weights go with each segment, on "
         "average (with --dynamic).",
         minimum=0,
@@ -38,7 +38,7 @@ class DynamicConfig(Section):
         because=BECAUSE,
     )
     dynamic_segment: int = option(
-        20,
+        40,
         "Symbols of a segment (with --dynamic).",
         minimum=1,
         maximum=1_000_000,

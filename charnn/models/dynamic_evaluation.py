@@ -110,11 +110,11 @@ def evaluate_dynamically(
     """
     own = model.parameters.astype(model.parameters.flat.dtype)
     slopes = own.zeros_like()
-    rule = Rule(model.parameters.flat, rates, squares)
     gradients, N = Gradients(slopes), len(ids) - 1
     nats, predictions = 0.0, 0
     # A rate that is too high is reported below, in words.
     with single_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        rule = Rule(model.parameters.flat, rates, squares)
         learning, states = model.with_parameters(own), model.zero_states(1)
         for symbols, loss, backward in segments(learning, ids, rates.dynamic_segment, states):
             nats += symbols * loss
