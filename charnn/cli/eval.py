@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,6 @@ from charnn.errors import ConfigError
 from charnn.options import options_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
     from charnn.tasks.assessment import Assessment, Progress
     from charnn.training.checkpoint import Checkpoint
 
@@ -66,12 +64,11 @@ def command(
     the 256 characters that precede it. With --streams 1 the text is not cut, and the state is
     carried from beginning to end. The very first character is not predicted.
 
-    --dynamic shows two losses: that of the model as it is, and that of a copy that goes on learning
-    while it reads the text from beginning to end. Each segment is scored first; then its gradient
-    moves the weights, by --dynamic-rate, and all weights go a little of the way back to the trained
-    ones, by --dynamic-decay. Both are scaled, weight by weight, by the gradients' root mean square
-    on the training text, or on what has been read where the training text is not there (after
-    Krause et al., 2018). The checkpoint is left as it is.
+    --dynamic shows two losses: that of the model, and that of a copy that goes on learning from the
+    text, read without a cut. Once a segment is scored, its gradient moves the weights by
+    --dynamic-rate, and --dynamic-decay pulls them back towards the trained ones. Both are scaled by
+    the gradients' root mean square on the training text, or, where that is not there, on what has
+    been read (after Krause et al., 2018).
 
     Besides the loss, what is measured depends on the task. classify: accuracy, macro-F1 (the mean
     F1 of the classes that occur in the files or among the answers), and precision, recall and F1 of
@@ -88,13 +85,11 @@ def command(
     options, chosen = EvaluationConfig(**values), EngineConfig(engine, device, precision)
     check_dynamic(dynamic, train, chosen)
     saved = load_checkpoint(Path(checkpoint))
-    set_by_user = given(click.get_current_context(), click.get_current_context().params)
+    context = click.get_current_context()
     for section in (EvaluationConfig, DynamicConfig):
-        check_task(section, set_by_user, saved.task.name)
+        check_task(section, given(context, context.params), saved.task.name)
 
-    def progress(total: int) -> AbstractContextManager[Callable[[int], None]]:
-        return progress_bar("evaluating", total, quiet or as_json)
-
+    progress = partial(progress_bar, "evaluating", quiet=quiet or as_json)
     if dynamic.dynamic:
         found = assess_dynamically(saved, text, options, dynamic, train, progress)
     else:

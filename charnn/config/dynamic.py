@@ -22,14 +22,14 @@ class DynamicConfig(Section):
         because=BECAUSE,
     )
     dynamic_rate: float = option(
-        0.001,
+        7e-4,
         "How far a segment moves the weights (with --dynamic; 0: not at all).",
         minimum=0,
         tasks=LM,
         because=BECAUSE,
     )
     dynamic_decay: float = option(
-        0.005,
+        0.003,
         "Share of their way back to the trained weights that weights go with each segment, on "
         "average (with --dynamic).",
         minimum=0,

@@ -30,7 +30,7 @@ def test_json(model: Path, verse: Path) -> None:
         "bits_per_char": score.bits_per_symbol,
         "perplexity": score.perplexity,
         "rate": 0.003,
-        "decay": 0.005,
+        "decay": 0.003,
         "segment": 10,
         "statistics": "training text",
     }
@@ -50,7 +50,7 @@ def test_shown(model: Path, verse: Path) -> None:
             f"{figures['bits_per_char']:.4f}",
             f"{figures['perplexity']:.3f}",
         ]
-    assert "rate 0.001, decay 0.005, segments of 40 chars" in shown
+    assert "rate 0.0007, decay 0.003, segments of 40 chars" in shown
     assert "gradient statistics of the training text" in shown
 
 
