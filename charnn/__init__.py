@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         trace,
         train,
     )
+    from charnn.compression.in_memory import compress, decompress
     from charnn.config import Config, ModelConfig, SamplingConfig
     from charnn.errors import CharnnError
     from charnn.models.language_model import LanguageModel
@@ -58,7 +59,9 @@ PLACES = {
     "Vocabulary": "charnn.text.vocabulary",
     "clip_by_global_norm": "charnn.nn.clipping",
     "clip_by_value": "charnn.nn.clipping",
+    "compress": "charnn.compression.in_memory",
     "corpus": "charnn.api",
+    "decompress": "charnn.compression.in_memory",
     "evaluate": "charnn.api",
     "evaluate_dynamically": "charnn.api",
     "export": "charnn.api",
@@ -88,7 +91,9 @@ __all__ = [
     "__version__",
     "clip_by_global_norm",
     "clip_by_value",
+    "compress",
     "corpus",
+    "decompress",
     "evaluate",
     "evaluate_dynamically",
     "export",

@@ -27,6 +27,7 @@ from charnn.text.vocabulary import Vocabulary
 MOST_LANES = 256
 WORTH_A_TRIAL = 65_536  # bytes of a block: a shorter one is coded by the model at once
 TRIAL = 8_192  # bytes from the middle of a block
+TRIAL_LANES = 8
 HOPELESS = 1.5  # times LZMA's bytes: a trial that takes more speaks against the model
 RANDOM = 0.98  # of the original: what LZMA cannot make smaller is no text
 STATISTICS = struct.Struct("<IIIId")
@@ -104,7 +105,7 @@ def promising(content: bytes, small: int, codec: Codec) -> bool:
         return False
     start = (len(content) - TRIAL) // 2
     sample = content[start : start + TRIAL]
-    record, _ = by_model(sample, codec, 1, lambda _: None)
+    record, _ = by_model(sample, codec, TRIAL_LANES, lambda _: None)
     return len(record.payload) * len(content) < HOPELESS * small * TRIAL
 
 
