@@ -153,7 +153,8 @@ def facts_in_words(found: dict[str, Any]) -> dict[str, str]:
         )
         facts["ideal"] = (
             f"{coded['ideal_bytes']:,.0f} bytes, {coded['ideal_bits_per_symbol']:.4f} bits/{unit}: "
-            f"the model's own cross-entropy; the coder takes {100 * more:.2f} % more"
+            "the cross-entropy of the model, as it adapts to the text; the coder takes "
+            f"{100 * more:.2f} % more"
         )
     if model is None:
         way = "stored as it is" if found["method"] == "stored" else "LZMA"
