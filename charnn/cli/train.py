@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -109,12 +109,7 @@ def command(
     began = time.perf_counter()
     values, compute = given_values(ctx), engine_options(ctx)
     if resume is not None:
-        for name, value in (("--out", out), ("--init-from", init_from), ("--force", force)):
-            if value:
-                raise InputError(
-                    f"{name} is for new runs, but --resume {resume} continues an old one; "
-                    "leave one of the two out."
-                )
+        check_resumed(resume, {"--out": out, "--init-from": init_from, "--force": force})
     elif not corpus:
         raise click.UsageError("Missing argument 'CORPUS...'; name at least one file.")
     team = make_team(compute)
@@ -129,6 +124,16 @@ def command(
             run = begin(corpus, values, out, force, init_from, hushed, compute, team, began)
         code = train(run, team, quiet, as_json)
     ctx.exit(code)
+
+
+def check_resumed(resume: str, flags: Mapping[str, object]) -> None:
+    """Refuse what is for new runs only. Raises InputError."""
+    for name, value in flags.items():
+        if value:
+            raise InputError(
+                f"{name} is for new runs, but --resume {resume} continues an old one; "
+                "leave one of the two out."
+            )
 
 
 def train(run: Run, team: Team, quiet: bool, as_json: bool) -> int:

@@ -89,8 +89,8 @@ def new_run(
         path = out or default_folder(files, config)
         folder = RunFolder(path)
         if goes_on(team, folder):
-            changes = {name: value for name, value in config.values().items() if name in fixed}
-            changes.pop("time", None)  # which is `steps` by now
+            names = {*fixed} - {"time"}  # which is `steps` by now
+            changes = {name: value for name, value in config.values().items() if name in names}
             return resume_run(path, files, changes, compute=compute, team=team)
         check_free(team, folder, force)
     if isinstance(files, Corpus):

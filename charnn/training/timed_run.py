@@ -195,4 +195,5 @@ def timed(work: Callable[[], object]) -> float:
 
 def brief(seconds: float) -> str:
     """Return a short time for people to read: `4.1 ms`, `1.2 s`."""
-    return f"{seconds:.2g} s" if seconds >= 1 else f"{1000 * seconds:.2g} ms"
+    milliseconds = 1000 * seconds
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{milliseconds:.{milliseconds < 10:d}f} ms"
