@@ -20,6 +20,7 @@ from pathlib import Path
 
 from charnn.config import Config, EngineConfig
 from charnn.config.times import seconds_of
+from charnn.engines.choice import chosen
 from charnn.engines.team import ALONE, Team
 from charnn.errors import ConfigError
 from charnn.options import Value, shown
@@ -134,11 +135,13 @@ def cost_of(
     middle = growth + 2 * MOST  # of the run: there a share of the inputs may be the model's own
     length: dict[str, Value] = {"epochs": None, "time": None, "steps": 2 * middle}
     plan = config.replace(**length, eval_every=NO_EVALUATION, learning_rate=CALM)
-    began = time.perf_counter()
-    run = prepared(plan, dataset, compute=compute, team=team)
+    if chosen(compute or EngineConfig()) == "torch":
+        run, _ = started(
+            plan, dataset, compute, team
+        )  # what a process does only once takes seconds
+        run.engine.close()
+    run, start = started(plan, dataset, compute, team)
     try:
-        update_seconds(run, 0.0, team)  # the first are slower: memory is touched for the first time
-        start = time.perf_counter() - began
         early = 0.0
         if growth:
             run.progress.update = growth // 2
@@ -155,6 +158,23 @@ def cost_of(
         run.engine.close()
     every = config.training.save_every
     return Cost(update, evaluation, save, start, end, early, growth, every)
+
+
+def started(
+    plan: Config, dataset: Dataset, compute: EngineConfig | None, team: Team
+) -> tuple[Trainer, float]:
+    """Start a run, and return it with the seconds until it has made its first updates.
+
+    They are slower than others, because they touch memory for the first time.
+    """
+    began = time.perf_counter()
+    run = prepared(plan, dataset, compute=compute, team=team)
+    try:
+        update_seconds(run, 0.0, team)
+    except BaseException:
+        run.engine.close()
+        raise
+    return run, time.perf_counter() - began
 
 
 def evaluation_seconds(run: Trainer, seconds: float, team: Team) -> float:
