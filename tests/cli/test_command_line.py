@@ -117,7 +117,7 @@ def test_the_group_lists_all_commands() -> None:
     assert set(listed) == {
         *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch"),
         *("make", "bench", "cache", "predict", "export", "import", "plot", "report", "read"),
-        *("gradflow", "novelty", "context", "neurons"),
+        *("gradflow", "novelty", "context", "neurons", "tune"),
     }
 
 
