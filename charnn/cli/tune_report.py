@@ -101,9 +101,14 @@ def show_findings(tuning: Tuning, quiet: bool, as_json: bool) -> None:
         say("nothing was found: no run has come to its end.")
         return
     start = search.at_start(best.rung)
-    show(f"best        {loss_in_words(best.outcome.loss, tuning.unit)} on the validation part")
+    show(
+        f"best        {loss_in_words(best.outcome.loss, tuning.unit)} on the validation part, "
+        f"after {best.planned:.3g} s"
+    )
     if start is not None:
-        show(f"start       {loss_in_words(start.outcome.loss, tuning.unit)} in the same time")
+        show(
+            f"start       {loss_in_words(start.outcome.loss, tuning.unit)} after {start.planned:.3g} s"
+        )
     show(f"saved       {folder / BEST}")
     if not quiet:
         if search.plan.target is not None and best.planned < 0.8 * search.plan.target:

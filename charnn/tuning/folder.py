@@ -21,6 +21,7 @@ from charnn.errors import RunError
 from charnn.files import append, leftovers, write_text
 from charnn.locks import Lock
 from charnn.options import Value
+from charnn.training.time_budget import Pace
 from charnn.tuning.plan import Plan
 from charnn.tuning.search import Outcome, Result
 
@@ -41,6 +42,7 @@ class Record:
     files: list[str]
     fingerprint: str
     start: Config
+    pace: Pace  # the start's
     plan: Plan
     candidates: list[dict[str, Value]]
 
@@ -112,7 +114,8 @@ class SearchFolder:
                 [str(name) for name in content["files"]],
                 str(content["fingerprint"]),
                 Config.from_values(content["start"]),
-                Plan(plan["seconds"], plan["target"], tuple(map(int, plan["sizes"]))),
+                Pace(**content["pace"]),
+                Plan(**plan | {"sizes": tuple(map(int, plan["sizes"]))}),
                 [dict(each) for each in content["candidates"]],
             )
         except OSError as error:

@@ -8,6 +8,9 @@ with, the rungs together take
 
     T (c R + 2 - 2^(2 - R)),     t = T / 2^(R - 1)
 
+Times are those of runs that nothing disturbs. On a machine that has other work as well they take
+longer, by a factor that the plan begins with and the search then observes.
+
 The last rung is to take as long as the training that the search is for, if the time allows it:
 what is best after seconds is not what is best after hours.
 """
@@ -28,15 +31,16 @@ class Plan:
     """The time of a search in seconds, and how many configurations each rung keeps at the most.
 
     `target` is how long the training may take that the search is for; None: as long as the runs of
-    the last rung happen to take.
+    the last rung happen to take. `slowness` is how much longer runs take than undisturbed ones.
     """
 
     seconds: float
     target: float | None
     sizes: tuple[int, ...]
+    slowness: float = 1.0
 
     def trial_seconds(self, rung: int, entrants: int, left: float) -> float:
-        """Return how long each run of a rung may take, of the seconds that are left."""
+        """Return how long each run of a rung may take, undisturbed, of the seconds left."""
         units, twice = float(entrants), 1.0
         kept = entrants
         for size in self.sizes[rung + 1 :]:
@@ -52,14 +56,14 @@ def cost(rungs: int, final: int) -> float:
     return final * rungs + 2 - 2.0 ** (2 - rungs)
 
 
-def plan_of(seconds: float, target: float | None, least: float) -> Plan:
+def plan_of(seconds: float, target: float | None, least: float, slowness: float = 1.0) -> Plan:
     """Return the plan of a search.
 
     `least` is how long the shortest run must take to say something. With a target, as many
     configurations are tried as runs of that length allow; where not even three rungs with it fit,
     the last rung is shorter.
     """
-    planned = RESERVE * seconds
+    planned = RESERVE * seconds / slowness
     if target is not None and cost(3, FEWEST_FINAL) * target <= planned:
         rungs = max(
             r
@@ -76,4 +80,4 @@ def plan_of(seconds: float, target: float | None, least: float) -> Plan:
             for r in range(1, RUNGS + 1)
             if r == 1 or planned / cost(r, final) / 2 ** (r - 1) >= least
         )
-    return Plan(seconds, target, tuple(final * 2**k for k in reversed(range(rungs))))
+    return Plan(seconds, target, tuple(final * 2**k for k in reversed(range(rungs))), slowness)

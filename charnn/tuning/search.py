@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from charnn.errors import DivergenceError
 from charnn.options import Value
-from charnn.tuning.plan import RESERVE, Plan
+from charnn.tuning.plan import Plan
 
 START = 0  # the number of the configuration that the search starts from
 LEAST_SHARE = 0.5  # of a rung's time, without which a run cannot be compared with the others
@@ -42,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of configuration `trial` on a rung whose runs were given `planned` seconds."""
+    """The outcome of configuration `trial` on a rung, of a run of `planned` undisturbed seconds."""
 
     rung: int
     trial: int
@@ -96,6 +96,16 @@ class Search:
         """The seconds that are left."""
         return self._deadline - self._clock()
 
+    @property
+    def slowness(self) -> float:
+        """How much longer runs take than planned: those of the last rung that has any."""
+        last = max((result.rung for result in self.results), default=0)
+        recent = [result for result in self.results if result.rung == last]
+        if not recent:
+            return self.plan.slowness
+        planned = sum(result.planned for result in recent)
+        return max(1.0, sum(result.outcome.seconds for result in recent) / planned)
+
     def run(self) -> Iterator[Rung | Result]:
         """Search to the end, until the time is up, or until `stop_requested` is set.
 
@@ -113,7 +123,8 @@ class Search:
                 yield Rung(rung, len(entrants), len(entrants) - len(missing), seconds)
             for number, trial in enumerate(missing):
                 # Where earlier runs took longer than planned, the others get somewhat less.
-                given = min(seconds, RESERVE * max(self.left, 0.0) / (len(missing) - number))
+                left = max(self.left, 0.0) / self.slowness
+                given = min(seconds, left / (len(missing) - number))
                 outcome = None
                 if given >= LEAST_SHARE * seconds and not self._over():
                     outcome = self._train(self.candidates[trial], given, self._late)
@@ -172,7 +183,11 @@ class Search:
     def _seconds(self, rung: int, entrants: int) -> float:
         """Return how long a rung's runs may take: as long as those that have been made."""
         made = [result.planned for result in self.results if result.rung == rung]
-        return max(made) if made else self.plan.trial_seconds(rung, entrants, self.left)
+        return (
+            max(made)
+            if made
+            else self.plan.trial_seconds(rung, entrants, self.left / self.slowness)
+        )
 
     def _over(self) -> bool:
         return self.stop_requested or self.left <= 0

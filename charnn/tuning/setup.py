@@ -21,7 +21,7 @@ from charnn.tuning.picture import trials_picture
 from charnn.tuning.plan import RESERVE, cost, plan_of
 from charnn.tuning.search import Result, Rung, Search
 from charnn.tuning.space import candidates, searched
-from charnn.tuning.trial import Laboratory, beginning
+from charnn.tuning.trial import Laboratory, beginning, measured
 
 LENGTH = ("epochs", "steps")
 
@@ -100,13 +100,13 @@ def new_search(
     folder.check_free(force)
     dataset = task_of(config).read(files, config, advance=advance)
     start, notes = beginning(config, dataset)
-    laboratory = Laboratory(dataset, start, compute)
-    update, least = laboratory.measured(seconds)
-    plan = plan_of(seconds, target, least)
+    known = measured(start, dataset, seconds, compute)
+    plan = plan_of(seconds, target, known.least, known.slowness)
     sizes = plan.sizes
-    final = target or RESERVE * seconds / cost(len(sizes), sizes[-1])
-    found = candidates(start, names, sizes[0], lambda each: laboratory.allows(each, final, update))
-    record = Record(list(dataset.files), dataset.fingerprint, start, plan, found)
+    final = target or RESERVE * seconds / known.slowness / cost(len(sizes), sizes[-1])
+    laboratory = Laboratory(dataset, start, known.pace, compute)
+    found = candidates(start, names, sizes[0], lambda each: laboratory.allows(each, final))
+    record = Record(list(dataset.files), dataset.fingerprint, start, known.pace, plan, found)
     folder.create(record, force)
     return made(folder, record, laboratory, [], [*dataset.notes, *notes], began)
 
@@ -157,7 +157,7 @@ def resume_search(
     except BaseException:
         folder.release()
         raise
-    laboratory = Laboratory(dataset, record.start, compute)
+    laboratory = Laboratory(dataset, record.start, record.pace, compute)
     return made(folder, record, laboratory, results, list(dataset.notes), began)
 
 
