@@ -106,9 +106,8 @@ def show_findings(tuning: Tuning, quiet: bool, as_json: bool) -> None:
         f"after {best.planned:.3g} s"
     )
     if start is not None:
-        show(
-            f"start       {loss_in_words(start.outcome.loss, tuning.unit)} after {start.planned:.3g} s"
-        )
+        loss = loss_in_words(start.outcome.loss, tuning.unit)
+        show(f"start       {loss}, after {start.planned:.3g} s")
     show(f"saved       {folder / BEST}")
     if not quiet:
         if search.plan.target is not None and best.planned < 0.8 * search.plan.target:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from charnn.config import Config
@@ -192,8 +193,8 @@ def result_of(line: str, record: Record) -> Result | None:
         known = (
             all(type(number) is int and number >= 0 for number in whole)
             and all(type(number) is float and 0 < number < math.inf for number in times)
-            and all(number is None or type(number) is float for number in losses)
-            and (losses[0] is None) == isinstance(failure, str)
+            and all(n is None or (type(n) is float and math.isfinite(n)) for n in losses)
+            and type(failure) is (str if losses[0] is None else NoneType)
             and rung < len(record.plan.sizes)
             and entry["values"] == record.candidates[trial]
         )

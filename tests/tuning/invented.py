@@ -18,6 +18,7 @@ class Clock:
         self.now = 0.0
 
     def __call__(self) -> float:
+        """Return the time."""
         return self.now
 
 
@@ -34,9 +35,7 @@ class Invented:
         self.losses, self.clock, self.slow = losses, clock, slow
         self.made: list[tuple[int, float]] = []
 
-    def __call__(
-        self, values: Values, seconds: float, over: Callable[[], bool]
-    ) -> Outcome | None:
+    def __call__(self, values: Values, seconds: float, over: Callable[[], bool]) -> Outcome | None:
         """Train a configuration, unless the time is up before it ends."""
         number = CANDIDATES.index(dict(values))  # type: ignore[arg-type]
         self.clock.now += seconds * self.slow

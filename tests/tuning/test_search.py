@@ -175,7 +175,7 @@ def test_results_are_recorded_before_they_are_told() -> None:
 
 
 def test_the_length_of_the_final_training() -> None:
-    """Without a target it is that of the run itself; with one, as many updates as it has time for."""
+    """Without a target it is the run's own; with one, as many updates as fit into its time."""
     search, _ = invented(LOSSES)
     list(search.run())
     best = search.best()
