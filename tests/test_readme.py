@@ -65,6 +65,10 @@ def parsed(arguments: list[str]) -> None:
     """Parse a command as it would be parsed to be run. Raises what is wrong with it."""
     root = click.Context(charnn, info_name="charnn", **CONTEXT)
     name, *rest = arguments
+    if "--config" in rest:
+        file = rest.index("--config") + 1
+        if rest[file].startswith("runs/"):  # which a command before it writes
+            del rest[file - 1 : file + 1]
     if name.startswith("-"):
         return
     command = charnn.get_command(root, name)

@@ -87,7 +87,6 @@ def command(
     charnn tune shakespeare.txt --cell gru --time 30m
     charnn tune shakespeare.txt --time 3h --target-time 20m --out runs/search
     charnn tune --resume runs/search
-    charnn train shakespeare.txt --config runs/search/best.yaml
 
     Many configurations are trained for a short time. The better half of them is trained anew for
     twice that time, and so on. The last ones are trained for --target-time, if --time allows it.
@@ -98,6 +97,8 @@ def command(
 
     The search chooses by the validation part. To report a loss, keep other text back for it, with
     --test-fraction or in a file of its own.
+
+    What was found is for charnn train shakespeare.txt --config runs/search/best.yaml.
 
     Ctrl-C ends the search after an update; what was found is kept, and --resume goes on.
     """

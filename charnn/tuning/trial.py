@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from charnn.config import Config, EngineConfig
 from charnn.engines.choice import chosen
@@ -27,6 +28,8 @@ MEASURED, PART_MEASURED = 0.5, 1 / 40  # seconds of measurement, and their share
 NO_EVALUATION = 1 << 40  # updates
 FINE_CLOCK = 1e-4  # seconds
 
+Shape: TypeAlias = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -44,13 +47,15 @@ class Measured:
 class Laboratory:
     """What trials are made on: data, the configuration to start from, and what computes.
 
-    `pace` is the start's.
+    `pace` is the start's. `quickest` remembers the updates of each shape, so that configurations of
+    one shape make equally many.
     """
 
     dataset: Dataset
     start: Config
     pace: Pace
     compute: EngineConfig | None = None
+    quickest: dict[Shape, float] = field(default_factory=dict)
 
     def allows(self, config: Config, seconds: float) -> bool:
         """Return whether a configuration fits the data, and can be trained within some seconds.
@@ -73,12 +78,15 @@ class Laboratory:
         """Return how many updates of a configuration, with evaluations, take so many seconds."""
         measured = min(MEASURED, PART_MEASURED * seconds)
         pace, _ = timed(config, self.dataset, measured, self.compute)
+        known = self.quickest or {shape(self.start): self.pace.update}
+        update = min(pace.update, known.get(shape(config), pace.update))
+        self.quickest.update(known | {shape(config): update})
         symbols = [
             task_of(each).source(self.dataset.arrays, each).mean_symbols
             for each in (self.start, config)
         ]
-        longer = pace.update / self.pace.update * symbols[0] / symbols[1]  # for a symbol
-        pace = Pace(pace.update, self.pace.evaluation * longer)
+        longer = update / self.pace.update * symbols[0] / symbols[1]  # for a symbol
+        pace = Pace(update, self.pace.evaluation * longer)
         return pace.updates(seconds, config.training.eval_every)
 
     def ready(self, config: Config) -> Config:
@@ -120,6 +128,11 @@ class Laboratory:
             seconds=time.monotonic() - began,
             failure=failure,
         )
+
+
+def shape(config: Config) -> Shape:
+    """Return what of the options that are searched an update's time depends on, or nearly so."""
+    return config.model.hidden_size, config.model.num_layers, config.training.seq_length
 
 
 def ready(config: Config, dataset: Dataset) -> Config:

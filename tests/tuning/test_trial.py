@@ -18,8 +18,13 @@ from charnn.tuning.trial import Laboratory, beginning, clock_of, measured, timed
 PLAY = Path(__file__).parents[2] / "data" / "the-tide-clock.txt"
 TINY = Config.from_values(
     {
-        **{"hidden_size": 6, "batch_size": 3, "seq_length": 10, "shards": 1, "warmup_steps": 2},
-        **{"test_fraction": 0.1, "eval_every": 10},
+        "hidden_size": 6,
+        "batch_size": 3,
+        "seq_length": 10,
+        "shards": 1,
+        "warmup_steps": 2,
+        "test_fraction": 0.1,
+        "eval_every": 10,
     }
 )
 
@@ -75,7 +80,20 @@ def test_evaluations_count_towards_the_time(play: Corpus, monkeypatch: pytest.Mo
     monkeypatch.setattr("charnn.tuning.trial.timed", lambda *_, **__: (Pace(0.002), 1.0))
     laboratory = Laboratory(play, TINY, Pace(0.001, 0.01))
     # Twice as slow as the start, whose evaluation takes 10 ms: 20 ms, as long as ten updates.
-    assert laboratory.updates(TINY, 1.0) == int((0.93 - 0.02) / 0.004)
+    wide = TINY.replace(hidden_size=12)
+    assert laboratory.updates(wide, 1.0) == int((0.93 - 0.02) / 0.004)
+
+
+def test_one_shape_makes_equally_many_updates(
+    play: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quickest measurement of a shape counts for all of its later runs."""
+    laboratory = Laboratory(play, TINY, Pace(0.001))
+    wide, paces = TINY.replace(hidden_size=12), iter([0.004, 0.003, 0.002, 0.005])
+    monkeypatch.setattr("charnn.tuning.trial.timed", lambda *_: (Pace(next(paces)), 1.0))
+    updates = [laboratory.updates(TINY.replace(dropout=0.3), 1.0)]
+    updates += [laboratory.updates(wide, 1.0) for _ in range(3)]
+    assert updates == [930, 310, 465, 465]
 
 
 def test_a_run_that_is_over_leaves_nothing(laboratory: Laboratory) -> None:
@@ -92,7 +110,7 @@ def test_a_run_that_diverges_is_a_bad_result(laboratory: Laboratory) -> None:
         TINY.replace(optimizer="sgd", clip_norm=None, max_rollbacks=0),
         laboratory.pace,
     )
-    outcome = laboratory.train({"learning_rate": 1e30}, 0.04, never)
+    outcome = laboratory.train({"learning_rate": 1e38}, 0.04, never)
     assert outcome is not None
     assert outcome.loss is None
     assert outcome.failure is not None
