@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         trace,
         train,
     )
+    from charnn.compression.in_memory import compress, decompress
     from charnn.config import Config, ModelConfig, SamplingConfig
     from charnn.errors import CharnnError
     from charnn.models.language_model import LanguageModel
@@ -57,7 +58,9 @@ PLACES = {
     "Vocabulary": "charnn.text.vocabulary",
     "clip_by_global_norm": "charnn.nn.clipping",
     "clip_by_value": "charnn.nn.clipping",
+    "compress": "charnn.compression.in_memory",
     "corpus": "charnn.api",
+    "decompress": "charnn.compression.in_memory",
     "evaluate": "charnn.api",
     "export": "charnn.api",
     "gradcheck": "charnn.api",
@@ -86,7 +89,9 @@ __all__ = [
     "__version__",
     "clip_by_global_norm",
     "clip_by_value",
+    "compress",
     "corpus",
+    "decompress",
     "evaluate",
     "export",
     "gradcheck",

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import charnn
-from charnn.errors import CheckpointError, ConfigError, CorpusError, RunError
+from charnn.cli.main import charnn as commands
+from charnn.errors import CheckpointError, CompressionError, ConfigError, CorpusError, RunError
 from charnn.text.batches import Batch
 from charnn.training.checkpoint import Checkpoint, save_checkpoint
 from charnn.training.events import Evaluation, Finished, Saved, Started, Step
@@ -318,6 +320,45 @@ class TestModels:
         assert strange.predictions == 7
         assert strange == charnn.evaluate(run.checkpoint, "the tidü")
         assert strange != charnn.evaluate(run.checkpoint, "the tide")
+
+
+class TestCompression:
+    """Bytes in, bytes out."""
+
+    @pytest.mark.parametrize(
+        "content", ["the tide 😀 goes out", b"\xff\x00 the tide", "", TEXT[:400]]
+    )
+    @pytest.mark.parametrize("embed", [False, True])
+    def test_round_trip(self, content: str | bytes, embed: bool, saved: Checkpoint) -> None:
+        """A text comes back in UTF-8, bytes as they were."""
+        original = content.encode() if isinstance(content, str) else content
+        packed = charnn.compress(content, saved, embed=embed, lanes=2, workers=1)
+        assert len(packed) <= len(original) + 100
+        assert charnn.decompress(packed, saved) == original
+
+    def test_the_files_of_the_command(self, saved: Checkpoint) -> None:
+        """What is returned is what `charnn compress` writes."""
+        save_checkpoint(Path("model.npz"), saved)
+        result = CliRunner().invoke(commands, ["compress", "tide.txt", "--model", "model.npz"])
+        assert result.exit_code == 0
+        assert Path("tide.txt.cnn").read_bytes() == charnn.compress(TEXT, saved)
+
+    def test_what_cannot_be_decompressed(self, saved: Checkpoint) -> None:
+        """No model, damage, and a text in place of bytes."""
+        letters = np.random.default_rng(1).permutation(list(TEXT[:800]))
+        packed = charnn.compress("".join(letters), saved)
+        with pytest.raises(CompressionError, match="needs the model"):
+            charnn.decompress(packed)
+        with pytest.raises(CompressionError, match="cut off"):
+            charnn.decompress(packed[:-1], saved)
+        with pytest.raises(ConfigError, match="give the bytes"):
+            charnn.decompress("text", saved)
+
+    @pytest.mark.parametrize("options", [{"bits": 5}, {"lanes": 0}, {"lanes": 257}])
+    def test_bad_options(self, options: dict, saved: Checkpoint) -> None:
+        """The bounds are those of the command."""
+        with pytest.raises(ConfigError, match=next(iter(options))):
+            charnn.compress("the tide", saved, **options)
 
 
 class TestCorpus:

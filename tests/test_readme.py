@@ -193,6 +193,7 @@ def test_examples_of_the_reference_run(quick_start: Path, monkeypatch: pytest.Mo
     shutil.copy("runs/play/best.npz", "best.npz")
     shutil.copytree(ROOT / "configs", "configs")
     make_task_runs()
+    succeed(["compress", "hello.txt", "--model", "runs/play", "--out", "book.cnn"])
     found = [each for block in blocks(PAGES["docs/commands.md"], "sh") for each in commands(block)]
     run = [
         arguments
@@ -261,6 +262,25 @@ def test_commands_of_a_search_run(
     assert [command[0] for command in found] == ["tune", "tune", "train", "tune", "train"]
     for arguments in found:
         succeed(arguments)
+
+
+def test_commands_that_compress_run(
+    quick_start: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The commands of docs/compression.md work one after the other, and give the text back."""
+    shutil.copytree(quick_start / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("charnn.compression.own_model.MOST_PASSES", 2)
+    end = Path("data/the-tide-clock.txt").read_bytes()[-7_069:]
+    Path("end.txt").write_bytes(end)  # as `tail` does
+    for name, value in {"STEPS": 4, "HIDDEN_SIZE": 6, "SHARDS": 1}.items():
+        monkeypatch.setenv(f"CHARNN_{name}", str(value))
+    page = PAGES["docs/compression.md"]
+    found = [each for block in blocks(page, "sh") for each in commands(block)]
+    assert {command[0] for command in found} == {"train", "compress", "decompress", "info"}
+    for arguments in found:
+        succeed(arguments)
+    assert Path("back.txt").read_bytes() == end
 
 
 def test_python_examples_run(

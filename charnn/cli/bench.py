@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from charnn.cli.flags import SectionedCommand, flag, output_flags
+from charnn.cli.flags import SectionedCommand, complete_files, flag, output_flags
 from charnn.config import TASKS
 from charnn.errors import ConfigError
 from charnn.registry import CELLS
@@ -67,6 +67,22 @@ from charnn.registry import CELLS
     metavar="RATE",
     help="With --engine: dropout of all sides.  [0]",
 )
+@flag(
+    "--compress",
+    "text",
+    section="Compression",
+    metavar="TEXT",
+    shell_complete=complete_files,
+    help="Compress a text by a model, and beside it by gzip, bzip2, xz and, where they are "
+    "installed, zstd, brotli and 7-Zip's PPMd.",
+)
+@flag(
+    "--model",
+    section="Compression",
+    metavar="CKPT",
+    shell_complete=complete_files,
+    help="With --compress: the language model.",
+)
 @output_flags()
 def command(
     task: str,
@@ -77,6 +93,8 @@ def command(
     device: str | None,
     precision: str | None,
     dropout: float | None,
+    text: str | None,
+    model: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -88,14 +106,17 @@ def command(
     charnn bench --peer torch --json > bench.json
     charnn bench --task transduce --peer torch
     charnn bench --engine
+    charnn bench --compress sonnets.txt --model runs/shakespeare-lstm
 
     Figures are medians; with --peer and --engine all sides run in turn. The machine should be
     idle. The column "share" compares the speed of training with that of a large matrix product on
     all threads, which is 100 %.
     """
-    from charnn.bench.torch_peer import load_torch, torch_layer
-    from charnn.bench.workload import cells_with_a_peer
+    if text is not None or model is not None:
+        from charnn.cli.bench_compress import measure_compression
 
+        measure_compression(click.get_current_context(), text, model, quiet, as_json)
+        return
     of_engines = {"device": device, "precision": precision, "dropout": dropout}
     chosen = {name: value for name, value in of_engines.items() if value is not None}
     if engines:
@@ -106,20 +127,27 @@ def command(
         return
     for name in chosen:
         raise ConfigError(f"{name} is given, which bench takes only with --engine; leave it out.")
-    cells = [cell] if cell is not None else list(CELLS)
-    if peer is not None:
-        load_torch()
-        if cell is not None:
-            torch_layer(cell)
-        else:
-            cells = cells_with_a_peer()
-    rounds = 3 if quick else 7
+    cells, rounds = cells_of(cell, peer), 3 if quick else 7
     if task != "lm":
         from charnn.cli.bench_tasks import measure_tasks
 
         measure_tasks(task, cells, rounds, quick, peer, quiet, as_json)
         return
     measure_all(cells, rounds, quick, peer, quiet, as_json)
+
+
+def cells_of(cell: str | None, peer: str | None) -> list[str]:
+    """Return the cells to measure. Raises ConfigError for one that the peer does not have."""
+    from charnn.bench.torch_peer import load_torch, torch_layer
+    from charnn.bench.workload import cells_with_a_peer
+
+    if peer is None:
+        return [cell] if cell is not None else list(CELLS)
+    load_torch()
+    if cell is None:
+        return cells_with_a_peer()
+    torch_layer(cell)
+    return [cell]
 
 
 def measure_all(

@@ -29,9 +29,17 @@ def command(checkpoint: str, quiet: bool, as_json: bool) -> None:
     \b
     charnn info runs/shakespeare-lstm
     charnn info best.npz --json
+    charnn info book.cnn
+
+    Of a file that `charnn compress` wrote it shows the method, the sizes and the model, and whether
+    its checksums hold.
     """
+    from charnn.cli.info_compressed import is_compressed, show_compressed_file
     from charnn.training.archive import load_checkpoint
 
+    if is_compressed(Path(checkpoint)):
+        show_compressed_file(Path(checkpoint), as_json)
+        return
     saved = load_checkpoint(Path(checkpoint))
     if as_json:
         show_as_json(saved)

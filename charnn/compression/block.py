@@ -2,7 +2,8 @@
 
 Of N symbols in L lanes, lane l has N // L, and one more if l < N mod L; the lanes follow each other
 in the text. Each begins with the states of a text's beginning. At each step the network tells what
-it expects of each lane, the coder takes one symbol of each, and the network reads them.
+it expects of each lane, what has been learnt of the block corrects it, the coder takes one symbol
+of each lane, and both read them.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.compression import rans
+from charnn.compression.adaptation import Adaptation
 from charnn.compression.frequencies import TOTAL, frequencies
 from charnn.compression.integer_network import IntegerNetwork
 from charnn.models.stack import LayerStates
 from charnn.nn.blas import single_thread
 
-SMALLEST = 4096  # symbols of a lane, where there are several
+SMALLEST = 8192  # symbols of a lane, where there are several
 MOST = 64  # lanes
 
 
 def lanes_for(symbols: int) -> int:
     """Return how many lanes suit a block: one below 16 KiB, and at most 64."""
-    return min(max(symbols // SMALLEST, 1), MOST) if symbols >= 4 * SMALLEST else 1
+    return min(max(symbols // SMALLEST, 1), MOST)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def encode_block(
     lanes = min(lanes, max(len(ids), 1))
     steps, bits = [], 0.0
     with single_thread():
-        text = Lanes(network, lanes)
+        text = Lanes(network, lanes, len(ids))
         for symbols in in_lanes(ids, lanes):
             f, below = text.expected(len(symbols))
             rows = np.arange(len(symbols))
@@ -70,7 +72,7 @@ def decode_block(
     decoder = rans.Decoder(content, lanes)
     steps = []
     with single_thread():
-        text = Lanes(network, lanes)
+        text = Lanes(network, lanes, count)
         for done in range(0, count, lanes):
             n = min(lanes, count - done)
             f, below = text.expected(n)
@@ -86,23 +88,26 @@ def decode_block(
 
 
 class Lanes:
-    """The network's view of all lanes of a block."""
+    """What is expected of all lanes of a block: by the network, and by what has been coded."""
 
-    def __init__(self, network: IntegerNetwork, lanes: int) -> None:
+    def __init__(self, network: IntegerNetwork, lanes: int, count: int) -> None:
         self._network = network
+        self._adaptation = Adaptation(network.vocab_size, lanes, count)
         self._states: LayerStates = network.zero_states(lanes)
 
     def expected(self, lanes: int) -> tuple[Array, Array]:
         """Return frequencies and their sums below each symbol, (n, V) of the first n lanes."""
         if len(self._states[-1][0]) > lanes:
             self._states = [tuple(state[:lanes] for state in layer) for layer in self._states]
-        f = frequencies(self._network.logits(self._states))
+        f = frequencies(self._adaptation.logits(self._network.logits(self._states)))
+        self._frequencies = f
         below = f.cumsum(axis=1)
         below -= f
         return f, below
 
     def read(self, symbols: Array) -> None:
-        """Read the next symbol of each lane."""
+        """Read the next symbol of each lane, of the last frequencies."""
+        self._adaptation.learn(symbols, self._frequencies)
         self._states = self._network.read(symbols, self._states)
 
 

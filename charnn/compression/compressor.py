@@ -12,18 +12,19 @@ import hashlib
 import math
 import os
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from charnn.compression.characters import blocks_of, count_characters
 from charnn.compression.coding import Statistics
 from charnn.compression.container import (
+    CRC,
     LARGEST_BLOCK,
     LARGEST_HEADER,
-    LEAST_HEADER,
     Header,
     Method,
     Record,
@@ -77,6 +78,7 @@ class Survey:
     sha256: bytes
     characters: int
     by_lzma: int  # bytes of LZMA's version
+    crc: int  # of LZMA's version
 
 
 def compress(
@@ -98,17 +100,17 @@ def compress(
     with terminable(), source_file(source) as text, scratch(target) as small:
         survey = surveyed(text, small, quantized)
         sizes = Sizes(original=survey.length, characters=survey.characters)
-        method, body = Method.STORED, survey.length
-        if survey.by_lzma < body:
-            method, body = Method.LZMA, survey.by_lzma
+        plain = Header(Method.STORED, survey.length, survey.length, survey.sha256)
+        if survey.by_lzma + CRC.size < survey.length:
+            plain = replace(plain, method=Method.LZMA, body=survey.by_lzma, crc=survey.crc)
         with scratch(target) as blocks:
             header = by_model(
-                text, blocks, quantized, survey, LEAST_HEADER + body,
+                text, blocks, quantized, survey, plain.size + plain.body,
                 Plan(embed, lanes, workers, progress), sizes,
             )  # fmt: skip
             if header is None:
                 sizes = Sizes(original=survey.length, characters=survey.characters)
-                header = Header(method, survey.length, body, survey.sha256)
+                header = plain
             chosen = {Method.STORED: text, Method.LZMA: small, Method.MODEL: blocks}[header.method]
             with target_file(target) as file:
                 file.write(header.to_bytes())
@@ -135,14 +137,17 @@ def surveyed(text: BinaryIO, small: BinaryIO, quantized: QuantizedModel) -> Surv
     """Read a text once, and write LZMA's version of it."""
     machine = compressor(text.seek(0, os.SEEK_END))
     text.seek(0)
-    digest, length, characters = hashlib.sha256(), 0, 0
+    digest, length, characters, crc = hashlib.sha256(), 0, 0, 0
     for block in blocks_of(text, LARGEST_BLOCK):
         digest.update(block)
         length += len(block)
         characters += count_characters(block, quantized.vocabulary)
-        small.write(machine.compress(block))
-    small.write(machine.flush())
-    return Survey(length, digest.digest(), characters, small.tell())
+        part = machine.compress(block)
+        small.write(part)
+        crc = zlib.crc32(part, crc)
+    part = machine.flush()
+    small.write(part)
+    return Survey(length, digest.digest(), characters, small.tell(), zlib.crc32(part, crc))
 
 
 def by_model(

@@ -10,7 +10,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import BinaryIO
 
@@ -21,8 +21,8 @@ VERSION = 1
 LARGEST_BLOCK = 1 << 20  # bytes of the original in a block
 START = struct.Struct("<8sBBBB")  # magic, version, method, flags, bits of a weight
 LENGTHS = struct.Struct("<QQ32s")  # of the original and of what follows the header; SHA-256
-MODEL_PART = struct.Struct("<I32s")  # how many blocks; the digest of the model
 CRC = struct.Struct("<I")
+MODEL_PART = struct.Struct("<I32s")  # how many blocks; the digest of the model
 RECORD = struct.Struct("<BII")  # method, bytes of the original, bytes that follow the CRC
 EMBEDDED = 1  # a flag
 LEAST_HEADER = START.size + LENGTHS.size + CRC.size
@@ -50,11 +50,12 @@ class Header:
     blocks: int = 0
     model_digest: bytes = bytes(32)
     embedded: bool = False  # the model is in the file
+    crc: int = 0  # of what follows the header of a file by LZMA, where a bit may mean nothing
 
     @property
     def size(self) -> int:
         """How many bytes the header takes."""
-        return LARGEST_HEADER if self.method == Method.MODEL else LEAST_HEADER
+        return header_size(self.method)
 
     def to_bytes(self) -> bytes:
         """Return the header as it stands in the file."""
@@ -62,6 +63,8 @@ class Header:
         content += LENGTHS.pack(self.length, self.body, self.sha256)
         if self.method == Method.MODEL:
             content += MODEL_PART.pack(self.blocks, self.model_digest)
+        elif self.method == Method.LZMA:
+            content += CRC.pack(self.crc)
         return content + CRC.pack(zlib.crc32(content))
 
 
@@ -99,21 +102,29 @@ def read_header(file: BinaryIO) -> Header:
             f"its format has version {version}, and this charnn reads version {VERSION}; it is "
             "damaged, or it needs another charnn."
         )
-    rest = LEAST_HEADER - START.size + (MODEL_PART.size if method == Method.MODEL else 0)
-    content = start + file.read(rest)
-    if len(content) < START.size + rest:
+    content = start + file.read(header_size(method) - len(start))
+    if len(content) < header_size(method):
         raise cut_off()
     if CRC.pack(zlib.crc32(content[: -CRC.size])) != content[-CRC.size :]:
         raise damaged("its header's checksum differs")
     if method > Method.MODEL or flags > EMBEDDED or (method != Method.MODEL and (flags or bits)):
         raise damaged(f"its header has method {method}, flags {flags} and bits {bits}")
     length, body, sha256 = LENGTHS.unpack_from(content, START.size)
-    blocks, model = 0, bytes(32)
+    header = Header(Method(method), length, body, sha256, bits, embedded=bool(flags))
+    part = content[START.size + LENGTHS.size : -CRC.size]
     if method == Method.MODEL:
-        blocks, model = MODEL_PART.unpack_from(content, START.size + LENGTHS.size)
-    header = Header(Method(method), length, body, sha256, bits, blocks, model, bool(flags))
+        blocks, model_digest = MODEL_PART.unpack(part)
+        header = replace(header, blocks=blocks, model_digest=model_digest)
+    elif method == Method.LZMA:
+        header = replace(header, crc=CRC.unpack(part)[0])
     check_length(header, size)
     return header
+
+
+def header_size(method: int) -> int:
+    """Return how many bytes the header of a file takes."""
+    own = {Method.MODEL: MODEL_PART.size, Method.LZMA: CRC.size}
+    return LEAST_HEADER + (own[Method(method)] if method in own else 0)
 
 
 def check_length(header: Header, size: int) -> None:

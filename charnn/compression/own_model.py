@@ -15,7 +15,7 @@ import codecs
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,6 @@ from charnn.compression.model_size import (
 )
 from charnn.config import Config
 from charnn.engines.shards import default_shards
-from charnn.errors import CompressionError
 from charnn.models.language_model import LanguageModel
 from charnn.models.model import Sizes
 from charnn.text.batches import BOTH, fit_streams
@@ -53,7 +52,7 @@ OPTIONS = {
     "dropout": 0.0,
     "val_fraction": 0.0,
     "sample_length": 0,
-    "eval_every": 1_000,
+    "eval_every": 1_000,  # a good state to return to, should the loss become infinite
 }
 
 
@@ -82,18 +81,19 @@ def train_on(
 ) -> OwnModel:
     """Train a model on a file's text for at most some seconds.
 
-    `advance` is told the milliseconds that have gone by. Raises CompressionError for a file in
-    which nothing can be predicted, and OSError for one that cannot be read.
+    `advance` is told the milliseconds that have gone by. Where there is nothing to predict, the
+    model is left untrained. Raises OSError for a file that cannot be read.
     """
     began = time.perf_counter()
     config = Config.from_values(OPTIONS | {"seed": seed})
     counts = counted(path)
     characters = int(counts.sum())
     if characters < FEWEST_CHARACTERS:
-        raise CompressionError(
-            f"'{path}' has {characters} characters, from which no model can learn; compress it "
-            "with --model RUN, or more text."
+        vocabulary = vocabulary_of(counts, 1) if characters else Vocabulary(" ")
+        model = LanguageModel.initialized(
+            with_width(config.model, WIDTHS[0]), len(vocabulary), seed
         )
+        return OwnModel(model, vocabulary, 0, 0.0, time.perf_counter() - began)
     widest = width_without_a_limit(config.model, counts)
     vocabulary = vocabulary_of(counts, least_count(widest))
     with encoded(path, vocabulary, characters) as corpus:
@@ -108,8 +108,8 @@ def train_on(
 def follow(run: Trainer, began: float, seconds: float, advance: Callable[[int], None]) -> None:
     """Make a run's updates, fewer of them where they would take longer than planned."""
     started, told, steps = time.perf_counter(), began, 0
-    with closing(run.run()) as events:
-        for event in events:
+    try:
+        for event in run.run():
             if not isinstance(event, Step):
                 continue
             steps += 1
@@ -119,6 +119,8 @@ def follow(run: Trainer, began: float, seconds: float, advance: Callable[[int], 
                 told = now
                 left = (began + seconds - now) * steps / (now - started)
                 run.total = min(run.total, event.update + max(0, int(left)))
+    finally:
+        run.engine.close()
 
 
 def plan_for(config: Config, corpus: Corpus, widest: int, seconds: float) -> Plan:
@@ -128,7 +130,7 @@ def plan_for(config: Config, corpus: Corpus, widest: int, seconds: float) -> Pla
     """
     characters = len(corpus.ids)
     began = time.perf_counter()
-    best: Plan | None = None
+    plans: list[Plan] = []
     for width in [each for each in WIDTHS if each <= widest]:
         own = fitted(config.replace(hidden_size=width), corpus)
         training = own.training
@@ -139,11 +141,10 @@ def plan_for(config: Config, corpus: Corpus, widest: int, seconds: float) -> Pla
         updates = min(most, pace.updates(left, most))
         weights = weights_of(own.model, len(corpus.vocabulary))
         plan = Plan(own, updates, expected_bytes(weights, characters, updates * symbols))
-        if best is not None and plan.expected >= best.expected:
+        if plans and plan.expected >= plans[-1].expected:
             break
-        best = plan
-    assert best is not None
-    return best
+        plans.append(plan)
+    return plans[-1]
 
 
 def fitted(config: Config, corpus: Corpus) -> Config:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -52,7 +53,7 @@ def decompress(
     `model` is asked only if the file needs a model that is not inside. Raises CompressionError,
     WorkerError, OSError.
     """
-    with terminable(), source_file(source) as file:
+    with terminable(), told(source), source_file(source) as file:
         header = verify(file).header
         with (
             target_file(target) as written,
@@ -70,7 +71,7 @@ def check(
     progress: Progress = lambda *_: None,
 ) -> Header:
     """Decode a compressed file as `decompress` does, and write nothing."""
-    with terminable(), source_file(source) as file:
+    with terminable(), told(source), source_file(source) as file:
         header = verify(file).header
         with closing(text_of(file, header, model, workers, progress)) as text:
             for _ in text:
@@ -80,8 +81,18 @@ def check(
 
 def inspect(source: Path | BinaryIO) -> Contents:
     """Return what a compressed file says of itself; its checksums hold. Raises CompressionError."""
-    with source_file(source) as file:
+    with told(source), source_file(source) as file:
         return verify(file)
+
+
+@contextmanager
+def told(source: Path | BinaryIO) -> Iterator[None]:
+    """Let an error inside a `with` block say which file it is about."""
+    try:
+        yield
+    except CompressionError as error:
+        name = f"'{source}'" if isinstance(source, Path) else "the input"
+        raise CompressionError(f"{name} cannot be decompressed: {error}") from error
 
 
 def verify(file: BinaryIO) -> Contents:
@@ -129,7 +140,7 @@ def text_of(
 def plain_text(file: BinaryIO, header: Header) -> Iterator[bytes]:
     """Read a text that is stored or compressed by LZMA as a whole. Raises CompressionError."""
     digest, length = hashlib.sha256(), 0
-    parts = pieces(file) if header.method == Method.STORED else lzma_parts(file)
+    parts = pieces(file) if header.method == Method.STORED else lzma_parts(file, header.crc)
     for piece in parts:
         digest.update(piece)
         length += len(piece)
@@ -139,11 +150,12 @@ def plain_text(file: BinaryIO, header: Header) -> Iterator[bytes]:
     check_text(header, length, digest.digest())
 
 
-def lzma_parts(file: BinaryIO) -> Iterator[bytes]:
+def lzma_parts(file: BinaryIO, crc: int) -> Iterator[bytes]:
     """Decompress a file from where it is to its end. Raises CompressionError."""
-    machine = decompressor()
+    machine, found = decompressor(), 0
     while not machine.eof:
         given = file.read(PIECE) if machine.needs_input else b""
+        found = zlib.crc32(given, found)
         if not given and machine.needs_input:
             raise damaged("its LZMA stream has no end")
         try:
@@ -152,6 +164,8 @@ def lzma_parts(file: BinaryIO) -> Iterator[bytes]:
             raise damaged("its LZMA stream cannot be read") from error
     if machine.unused_data or file.read(1):
         raise damaged("bytes follow its LZMA stream")
+    if found != crc:
+        raise damaged("the checksum of its LZMA stream differs")
 
 
 def check_text(header: Header, length: int, sha256: bytes) -> None:
@@ -172,13 +186,13 @@ def model_of(header: Header, inside: Record | None, model: ModelSource | None) -
         return quantized
     if model is None:
         raise CompressionError(
-            f"the file needs the model with digest {needed}…, which is not inside; name the model "
+            f"it needs the model with digest {needed}…, which is not inside; name the model "
             "that it was compressed with (--model)."
         )
     quantized = model(header.bits)
     if quantized.digest() != header.model_digest:
         raise CompressionError(
-            f"the file needs the model with digest {needed}…, but this one has "
+            f"it needs the model with digest {needed}…, but this one has "
             f"{quantized.digest().hex()[:8]}…; name the model that it was compressed with."
         )
     return quantized

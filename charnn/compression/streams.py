@@ -66,22 +66,29 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a `with` block as an exception, so that it can tidy up.
+    """Let SIGINT, SIGTERM and SIGHUP end a `with` block as an exception, so that it can tidy up.
 
-    The exception is SystemExit with the exit code that a shell gives. Where the program has a
-    handler of its own, and outside the main thread, nothing is changed.
+    It is KeyboardInterrupt, or SystemExit with the exit code that a shell gives; a second signal
+    does not disturb the tidying. Where the program has a handler of its own, and outside the main
+    thread, nothing is changed.
     """
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    changed: dict[signal.Signals, Any] = {}
+    changed: dict[int, Any] = {}
 
     def end(number: int, _: object) -> None:
+        for each in changed:
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(128 + number)
 
     try:
         if threading.current_thread() is threading.main_thread():
-            for number in (getattr(signal, name) for name in names):
-                if signal.getsignal(number) == signal.SIG_DFL:
-                    changed[number] = signal.signal(number, end)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                before = None if number is None else signal.getsignal(number)
+                if number is not None and before in (signal.SIG_DFL, signal.default_int_handler):
+                    changed[number] = before
+                    signal.signal(number, end)
         yield
     finally:
         for number, before in changed.items():

@@ -9,7 +9,7 @@ from charnn.pictures import Series, line_chart
 from charnn.pictures.lines import FEW_POINTS
 from charnn.tuning.search import START, Result, Search
 
-WORST = 1.5  # times the best loss; what is above is left out, so that the rest can be told apart
+WORST = 2.0  # times the best loss; what is above is left out, so that the rest can be told apart
 
 
 def trials_picture(search: Search, unit: str) -> str:
@@ -52,7 +52,7 @@ def trials_picture(search: Search, unit: str) -> str:
         description=(
             f"Successive halving of {len(search.candidates):,} configurations; each point is a "
             f"whole run. {hidden:,} are not shown, because they were not tried, diverged, or had "
-            f"losses above {WORST:g} times the lowest."
+            f"losses above {WORST:g} times the lowest; gaps between lines count as values, too."
         ),
     )
 

@@ -22,6 +22,7 @@ from charnn.config import (
     SamplingConfig,
     WalkthroughConfig,
 )
+from charnn.config.compression import CompressionConfig
 from charnn.options import options_of
 from charnn.registry import CELLS
 from charnn.version import __version__
@@ -32,6 +33,7 @@ OWN = {
     "hello": WalkthroughConfig,
     "gradcheck": GradcheckConfig,
     "make": MakeConfig,
+    "compress": CompressionConfig,
 }
 
 every_command = pytest.mark.parametrize("name", COMMANDS)
@@ -117,7 +119,7 @@ def test_the_group_lists_all_commands() -> None:
     assert set(listed) == {
         *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch"),
         *("make", "bench", "cache", "predict", "export", "import", "plot", "report", "read"),
-        *("gradflow", "novelty", "context", "neurons", "tune"),
+        *("gradflow", "novelty", "context", "neurons", "compress", "decompress", "tune"),
     }
 
 
@@ -245,7 +247,7 @@ def test_every_option_is_a_flag(name: str, option) -> None:
     ids=lambda part: getattr(part, "name", part),
 )
 def test_every_option_of_another_command_is_a_flag(name: str, option) -> None:
-    """What sample, eval, hello, gradcheck and make declare are flags with help and default."""
+    """What sample, eval, compress and others declare are flags with help and default."""
     page = output(name, "--help")
     default = "none" if option.default is None else option.default
     shown = option.help if default in (False, "") else f"{option.help} [{default}]"

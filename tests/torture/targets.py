@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from compressed_targets import COMPRESSED_TARGETS
 from fuzz_material import Choices, Target, one_line, scratch
 from hostile import FILES, META, Members, members_of, npy
 from task_targets import TASK_TARGETS
@@ -467,4 +468,5 @@ TARGETS = {
     "config": Target(read_config, config_seeds, config_words),
     "vocabulary": Target(read_vocabulary, vocabulary_seeds, vocabulary_words),
     **TASK_TARGETS,
+    **COMPRESSED_TARGETS,
 }

@@ -10,6 +10,8 @@ import pytest
 from fuzz_material import Choices
 from targets import CHANGES, TARGETS, changed, valid_files
 
+from charnn.compression import packing as packing_module
+from charnn.compression import reading as reading_module
 from charnn.config import files as files_module
 from charnn.errors import CheckpointError
 from charnn.options import Option
@@ -78,6 +80,8 @@ FAULTS = [
     Fault("examples", record_formats, "checked_target", lambda _lines, target, *_: target),
     Fault("pairs", Symbols, "__post_init__", lambda _: None),
     Fault("line", Symbols, "missing_id", 10**6),
+    Fault("compressed", reading_module, "check_text", lambda *_: None),
+    Fault("compressed", packing_module, "check_range", lambda *_: None),
     Fault("vocabulary", Vocabulary, "from_json", lambda content: Vocabulary(content["symbols"])),
 ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from compressed_trials import damaged_compressed, lost_worker, stopped_compression
 from courses import not_finite, resumed
 from damage import damaged_last, flipped_bits, flipped_meta_bits, hostile_files, truncated
 from disks import failing_disk, full_disk, limited_files, power_cut, read_only
@@ -38,4 +39,7 @@ TRIALS: dict[str, tuple[Callable[[int, Path], None], int, int]] = {  # few in th
     "sequence tasks: stopped and resumed, with varied options": (resumed_task, 1, 60),
     "sequence tasks: checkpoint truncated, and any bit flipped": (damaged_task, 4, 1_000),
     "sequence tasks: malicious checkpoint files": (hostile_task, 6, len(TASK_FILES)),
+    "compressed files: every bit flipped, cut at every byte": (damaged_compressed, 40, EVERY),
+    "compressing or decompressing stopped by a signal": (stopped_compression, 1, 60),
+    "compressing or decompressing, and a worker killed": (lost_worker, 1, 40),
 }

@@ -1,0 +1,29 @@
+"""The options of `charnn compress`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from charnn.options import Section, option
+
+LEAST_BITS, MOST_BITS = 6, 12
+
+
+@dataclass(frozen=True)
+class CompressionConfig(Section):
+    """How a text is compressed."""
+
+    lanes: int | None = option(
+        None,
+        "Stretches of a block that are coded side by side: more are faster, and each costs about "
+        "8 bytes and a beginning (none: 1 for a short text, up to 64 for a long one).",
+        minimum=1,
+        maximum=256,
+    )
+    bits: int = option(
+        9,
+        "Bits of a weight of the model in integers: fewer make a model that is embedded smaller, "
+        "and the text larger.",
+        minimum=LEAST_BITS,
+        maximum=MOST_BITS,
+    )
