@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
@@ -32,12 +32,16 @@ from charnn.options import Value, options_of
 if TYPE_CHECKING:
     from charnn.cli.reporters import Reporter
     from charnn.training.setup import Run
-    from charnn.training.trainer import Trainer
-
 SHOW_CURSOR = b"\x1b[?25h\n"  # a live display hides the cursor
 STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+
+
+class Stoppable(Protocol):
+    """What ends in good order once it is asked to."""
+
+    stop_requested: bool
 
 
 @click.command("train", cls=SectionedCommand)
@@ -256,8 +260,8 @@ def exit_at_once(code: int) -> None:
 
 
 @contextmanager
-def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """Let the first signal of `STOPPING` end the run after its update, and a second one at once.
+def stopping_signals(work: Stoppable) -> Iterator[list[int]]:
+    """Let the first signal of `STOPPING` end some work after an update, and a second one at once.
 
     Under torchrun, which kills by itself what does not end in time, a second one is ignored. Yields
     the list of the signals received. Once the block has ended after a signal, further ones are
@@ -271,7 +275,7 @@ def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
         if received and not under_torchrun():
             exit_at_once(128 + number)
         received.append(number)
-        trainer.stop_requested = True
+        work.stop_requested = True
 
     previous = {each: signal.signal(each, stop) for each in STOPPING}
     try:
