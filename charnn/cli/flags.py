@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -249,10 +249,20 @@ def read_config_file(
     return path
 
 
-def config_flags(command: Command) -> Command:
-    """Add `--config` and a flag for each option of a training run."""
-    for name, section in reversed(Config.sections().items()):
-        command = declared_flags(section, name.capitalize())(command)
+def config_flags(without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Add `--config` and a flag for each option of a training run, but for some."""
+
+    def decorate(command: Command) -> Command:
+        for name, section in reversed(Config.sections().items()):
+            names = [option for option in options_of(section) if option not in without]
+            command = declared_flags(section, name.capitalize(), names)(command)
+        return config_file(command)
+
+    return decorate
+
+
+def config_file(command: Command) -> Command:
+    """Add `--config`."""
     return flag(
         "--config",
         "config_file",
@@ -273,7 +283,7 @@ def given_values(ctx: click.Context) -> dict[str, Value]:
     Of `--epochs`, `--steps` and `--time`, those that are set count whose source takes precedence.
     """
     ranks = given(ctx, Config.options())
-    lengths = [name for name in LENGTHS if ctx.params[name] is not None]
+    lengths = [name for name in LENGTHS if ctx.params.get(name) is not None]
     first = max((ranks.get(name, 0) for name in lengths), default=0)
     for name in lengths:
         if ranks.get(name, 0) < first:

@@ -69,7 +69,7 @@ class Stoppable(Protocol):
     help="Start from a trained model; each symbol that it knows keeps its learned weights.",
 )
 @declared_flags(EngineConfig, "Engine")
-@config_flags
+@config_flags()
 @output_flags()
 @click.pass_context
 def command(

@@ -65,7 +65,7 @@ FROM_FILE = RANKS[ParameterSource.DEFAULT_MAP]
     help="Go on with a search from what it has; with --time, of another time in all.",
 )
 @declared_flags(EngineConfig, "Engine")
-@config_flags
+@config_flags(without=["time"])  # which is the search's own
 @output_flags()
 @click.pass_context
 def command(
@@ -102,6 +102,11 @@ def command(
 
     Ctrl-C ends the search after an update; what was found is kept, and --resume goes on.
     """
+    if (ctx.default_map or {}).get("time") is not None:
+        raise InputError(
+            "the file of --config has a time, which is that of one run; leave it out, and say how "
+            "long the final training may take with --target-time."
+        )
     values = given_values(ctx)
     asked = {name for name, rank in given(ctx, values).items() if rank > FROM_FILE}
     if resume is not None:
