@@ -192,7 +192,7 @@ class TestReports:
         )
         assert coded["bytes"] < size
         score = data("eval", reader, coins)["bits_per_char"]
-        assert coded["ideal_bits_per_symbol"] == pytest.approx(score, rel=0.05)
+        assert coded["ideal_bits_per_symbol"] == pytest.approx(score, rel=0.1)
         assert found["model"]["embedded"] is False
         assert found["model"]["hidden_size"] == 8
         assert 100 < found["model"]["bytes"] < 2 * found["model"]["weights"]

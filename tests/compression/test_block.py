@@ -9,6 +9,7 @@ import naive_rans
 import numpy as np
 import pytest
 from integer_models import VOCABULARY, quantized_of
+from naive_adaptation import NaiveAdaptation
 from naive_network import NaiveNetwork
 
 from charnn.arrays import Array
@@ -32,7 +33,7 @@ def text(count: int) -> Array:
 
 
 def naive_code(quantized: QuantizedModel, ids: list[int], lanes: int) -> tuple[bytes, float]:
-    """Return the code of a block and its ideal length in bits, by the naive network and coder."""
+    """Return the code of a block and its ideal length in bits, by naive means alone."""
     lanes = min(lanes, max(len(ids), 1))
     short, longer = divmod(len(ids), lanes)
     stretches, begin = [], 0
@@ -41,18 +42,21 @@ def naive_code(quantized: QuantizedModel, ids: list[int], lanes: int) -> tuple[b
         stretches.append(ids[begin:end])
         begin = end
     networks = [NaiveNetwork(quantized) for _ in range(lanes)]
+    learnt = NaiveAdaptation(len(quantized.vocabulary), lanes, len(ids))
     steps: naive_rans.Steps = []
     bits = 0.0
     for t in range(len(stretches[0])):
-        step: tuple[list[int], list[int]] = [], []
-        for one, stretch in zip(networks, stretches, strict=True):
-            if t < len(stretch):
-                f = naive_parts.frequencies(one.logits())
-                step[0].append(sum(f[: stretch[t]]))
-                step[1].append(f[stretch[t]])
-                bits += 24 - math.log2(f[stretch[t]])
-                one.read(stretch[t])
-        steps.append(step)
+        symbols = [stretch[t] for stretch in stretches if t < len(stretch)]
+        reading = networks[: len(symbols)]
+        f = [
+            naive_parts.frequencies(row) for row in learnt.logits([one.logits() for one in reading])
+        ]
+        own = [row[x] for row, x in zip(f, symbols, strict=True)]
+        steps.append(([sum(row[:x]) for row, x in zip(f, symbols, strict=True)], own))
+        bits += sum(24 - math.log2(each) for each in own)
+        learnt.learn(symbols, f)
+        for one, x in zip(reading, symbols, strict=True):
+            one.read(x)
     return naive_rans.packed(*naive_rans.encode(steps, lanes)), bits
 
 
@@ -123,9 +127,9 @@ def test_lanes_are_stretches(count: int, lanes: int) -> None:
 
 
 def test_number_of_lanes() -> None:
-    """One for a short block, one for each 4 KiB of a longer one, at most 64."""
-    assert [lanes_for(n) for n in (0, 1, 16383, 16384, 40960, 1 << 18, 1 << 24)] == [
-        *(1, 1, 1, 4, 10, 64, 64)
+    """One for a short block, one for each 8,192 symbols of a longer one, at most 64."""
+    assert [lanes_for(n) for n in (0, 1, 16383, 16384, 40960, 1 << 18, 1 << 19, 1 << 24)] == [
+        *(1, 1, 1, 2, 5, 32, 64, 64)
     ]
 
 
