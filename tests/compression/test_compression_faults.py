@@ -197,7 +197,8 @@ def wrong_code(options: dict[str, Any]) -> bool:
         back = block.decode_block(network, content, len(ids), 4)
     except (CompressionError, IndexError, OverflowError):
         return True
-    return content != naive_code(quantized, ids.tolist(), 4)[0] or not np.array_equal(back, ids)
+    expected = naive_code(quantized, ids.tolist(), 4).content
+    return content != expected or not np.array_equal(back, ids)
 
 
 @pytest.mark.parametrize("fault", NETWORK_FAULTS, ids=lambda fault: fault.name)
