@@ -41,6 +41,6 @@ class NetworkLength:
         y -= y.max(axis=1, keepdims=True)
         y *= 2.0**-PLACES
         own = y[np.arange(self._rows), np.concatenate(self._symbols)]
-        total = np.exp(y, out=y).sum(axis=1, dtype=np.float64)
-        self._nats += float(np.log(total).sum() - own.sum(dtype=np.float64))
+        total = np.exp(y, out=y) @ np.ones(y.shape[1], y.dtype)
+        self._nats += float((np.log(total) - own).sum(dtype=np.float64))
         self._logits, self._symbols, self._rows = [], [], 0
