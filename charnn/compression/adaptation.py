@@ -18,8 +18,9 @@ knows the text already, and a where it does not.
 Contexts are hashed (h_n = sum over j < n of x_{t-j} B^(j+1) mod 2^64, with x counted from 1; its
 first bits number the row), and those that meet in a row share it. p are the coder's frequencies.
 Everything is an integer, in units of 2^-14 for y and p, 2^-12 for R and 2^-16 for a and b. Sums are
-exact in any order; each product that is rounded is one of IEEE 754, halves to even. Lanes that are
-in the same context compute the same row, so it does not matter which of them writes it.
+exact in any order, and halves are rounded to even. A rate times a sum is rounded twice, as IEEE 754
+says: to float32, which holds it, and then to an integer. Lanes that are in the same context compute
+the same row, so it does not matter which of them writes it.
 """
 
 from __future__ import annotations

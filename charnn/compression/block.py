@@ -18,6 +18,7 @@ from charnn.compression import rans
 from charnn.compression.adaptation import Adaptation
 from charnn.compression.frequencies import TOTAL, frequencies
 from charnn.compression.integer_network import IntegerNetwork
+from charnn.compression.network_length import NetworkLength
 from charnn.models.stack import LayerStates
 from charnn.nn.blas import single_thread
 
@@ -32,10 +33,15 @@ def lanes_for(symbols: int) -> int:
 
 @dataclass(frozen=True)
 class Code:
-    """The code of a block, and the length that the network promised, in bits."""
+    """The code of a block, and how long it should be, in bits.
+
+    `ideal_bits` is what the network and what was learnt of the block promised together,
+    `network_bits` the length by the network alone.
+    """
 
     content: bytes
     ideal_bits: float
+    network_bits: float
 
 
 def encode_block(
@@ -47,7 +53,7 @@ def encode_block(
     """Code symbols (N,); `advance` is called with the numbers of symbols done."""
     lanes = min(lanes, max(len(ids), 1))
     starts, shares = np.empty((2, len(ids)), np.uint32)
-    done, bits = 0, 0.0
+    done, bits, alone = 0, 0.0, NetworkLength()
     with single_thread():
         text = Lanes(network, lanes, len(ids))
         for symbols in in_lanes(ids, lanes):
@@ -56,10 +62,11 @@ def encode_block(
             own = f[rows, symbols]
             starts[step], shares[step] = below[rows, symbols], own
             bits -= float(np.log2(own / TOTAL).sum())
+            alone.add(text.network_logits, symbols)
             text.read(symbols)
             done = step.stop
             advance(len(symbols))
-    return Code(rans.encode(starts, shares, lanes), bits)
+    return Code(rans.encode(starts, shares, lanes), bits, alone.bits())
 
 
 def decode_block(
@@ -101,7 +108,8 @@ class Lanes:
         """Return frequencies and their sums below each symbol, (n, V) of the first n lanes."""
         if len(self._states[-1][0]) > lanes:
             self._states = [tuple(state[:lanes] for state in layer) for layer in self._states]
-        f = frequencies(self._adaptation.logits(self._network.logits(self._states)))
+        self.network_logits = self._network.logits(self._states)
+        f = frequencies(self._adaptation.logits(self.network_logits))
         self._frequencies = f
         below = f.cumsum(axis=1)
         below -= f

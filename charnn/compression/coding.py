@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from charnn.arrays import Array
-from charnn.compression.block import decode_block, encode_block, lanes_for
+from charnn.compression.block import Code, decode_block, encode_block, lanes_for
 from charnn.compression.characters import joined, split
 from charnn.compression.container import Method, Record
 from charnn.compression.dictionary import restored, shrunk
@@ -31,7 +31,7 @@ TRIAL_LANES = 8
 HOPELESS = 1.5  # times LZMA's bytes: a trial that takes more speaks against the model
 FOREIGN = 0.5  # of the original: with more bytes of patches the model is not asked
 RANDOM = 0.98  # of the original: what LZMA cannot make smaller is no text
-STATISTICS = struct.Struct("<IIIId")
+STATISTICS = struct.Struct("<IIIIdd")
 
 Advance = Callable[[int], None]  # told how many symbols have been done since the last call
 
@@ -44,10 +44,9 @@ class Codec:
         self.vocabulary: Vocabulary = quantized.vocabulary
         self._network = IntegerNetwork(quantized)
 
-    def encode(self, ids: Array, lanes: int, advance: Advance) -> tuple[bytes, float]:
-        """Return the code of ids (N,), and the length in bits that the model promised."""
-        code = encode_block(self._network, ids, lanes, advance)
-        return code.content, code.ideal_bits
+    def encode(self, ids: Array, lanes: int, advance: Advance) -> Code:
+        """Return the code of ids (N,)."""
+        return encode_block(self._network, ids, lanes, advance)
 
     def decode(self, code: bytes, count: int, lanes: int, advance: Advance) -> Array:
         """Return the ids (count,) of a code. Raises CompressionError."""
@@ -62,7 +61,8 @@ class Statistics:
     code: int = 0  # bytes
     patches: int = 0  # bytes
     lanes: int = 0
-    ideal_bits: float = 0.0
+    ideal_bits: float = 0.0  # by the network and what it learns on the way
+    network_bits: float = 0.0  # by the network alone
 
     def to_bytes(self) -> bytes:
         """Return the numbers as bytes."""
@@ -119,10 +119,11 @@ def by_model(
     if len(patches) > FOREIGN * len(content):
         return None
     lanes = min(lanes or lanes_for(len(ids)), MOST_LANES, max(len(ids), 1))
-    code, ideal_bits = codec.encode(ids, lanes, advance)
-    start = to_varints(np.array([len(ids), lanes, len(patches), len(code)]))
-    statistics = Statistics(len(ids), len(code), len(patches), lanes, ideal_bits)
-    return Record(Method.MODEL, len(content), start + patches + code), statistics
+    code = codec.encode(ids, lanes, advance)
+    size = len(code.content)
+    start = to_varints(np.array([len(ids), lanes, len(patches), size]))
+    statistics = Statistics(len(ids), size, len(patches), lanes, code.ideal_bits, code.network_bits)
+    return Record(Method.MODEL, len(content), start + patches + code.content), statistics
 
 
 def decode_record(record: Record, codec: Codec | None, advance: Advance) -> bytes:

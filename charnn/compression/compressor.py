@@ -56,7 +56,8 @@ class Sizes:
     characters: int = 0  # of the original; bytes for a model of bytes
     symbols: int = 0  # of these, what the model coded
     lanes: int = 0  # of all blocks that the model coded
-    ideal_bits: float = 0.0  # the quantised model's own code length of these symbols
+    ideal_bits: float = 0.0  # the code length of these symbols that the model promised
+    network_bits: float = 0.0  # the same without what it learnt on the way
     seconds: float = 0.0
     blocks: Counter[Method] = field(default_factory=Counter)  # by method
 
@@ -68,6 +69,7 @@ class Sizes:
         self.symbols += statistics.symbols
         self.lanes += statistics.lanes
         self.ideal_bits += statistics.ideal_bits
+        self.network_bits += statistics.network_bits
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from click.testing import CliRunner, Result
 
 from charnn.cli.main import charnn
@@ -135,3 +136,10 @@ def in_words(text: str) -> str:
 def squeezed(text: str) -> str:
     """Return a text without white space, to compare help pages however they were wrapped."""
     return "".join(text.split())
+
+
+def forget_options(patch: pytest.MonkeyPatch) -> None:
+    """Take the options out of the environment; encoded texts stay in the tests' own cache."""
+    for name in set(os.environ) - {"CHARNN_CACHE"}:
+        if name.startswith("CHARNN_"):
+            patch.delenv(name)

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
-from commands import TINY, succeed
+from commands import TINY, forget_options, succeed
 from trained import VERSE, Trained
-
-
-def forget_options(patch: pytest.MonkeyPatch) -> None:
-    """Take the options out of the environment; encoded texts stay in the tests' own cache."""
-    for name in set(os.environ) - {"CHARNN_CACHE"}:
-        if name.startswith("CHARNN_"):
-            patch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

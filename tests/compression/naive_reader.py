@@ -1,6 +1,6 @@
 """A reader of compressed files, written from docs/format.md alone, one number at a time.
 
-Only the frequencies of a block's symbols come from charnn's network.
+Only the frequencies of a block's symbols come from elsewhere.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def read_block(payload: bytes, symbols: str, unknown: bool, lanes_of: NewLanes) 
     stream = Bytes(payload)
     n, lanes, size, length = (stream.varint() for _ in range(4))
     gaps, points = read_patches(stream.take(size), unknown)
-    coder, network = Coder(stream.take(length), lanes), lanes_of(lanes)
+    coder, network = Coder(stream.take(length), lanes), lanes_of(lanes, n)
     texts: list[list[int]] = [[] for _ in range(lanes)]
     for t in range(0, n, lanes):
         count = min(lanes, n - t)
@@ -154,7 +154,7 @@ def read_block(payload: bytes, symbols: str, unknown: bool, lanes_of: NewLanes) 
 
 
 class Lanes(Protocol):
-    """The network, reading several texts side by side."""
+    """The network and what it learns, reading several texts side by side."""
 
     def frequencies(self, count: int) -> list[list[int]]:
         """Return the frequencies of the next symbols of the first lanes."""
@@ -163,7 +163,7 @@ class Lanes(Protocol):
         """Read the next symbol of the first lanes."""
 
 
-NewLanes: TypeAlias = Callable[[int], Lanes]
+NewLanes: TypeAlias = Callable[[int, int], Lanes]  # of lanes, and symbols in all of them
 
 
 class File(NamedTuple):

@@ -9,10 +9,18 @@ import naive_rans
 import numpy as np
 import pytest
 from integer_models import VOCABULARY, quantized_of
+from naive_adaptation import NaiveAdaptation
 from naive_network import NaiveNetwork
 
 from charnn.arrays import Array
-from charnn.compression.block import decode_block, encode_block, in_lanes, lane_bounds, lanes_for
+from charnn.compression.block import (
+    Code,
+    decode_block,
+    encode_block,
+    in_lanes,
+    lane_bounds,
+    lanes_for,
+)
 from charnn.compression.integer_network import IntegerNetwork
 from charnn.compression.quantized import QuantizedModel
 from charnn.errors import CompressionError
@@ -31,8 +39,8 @@ def text(count: int) -> Array:
     return np.random.default_rng(7).integers(0, len(VOCABULARY), count)
 
 
-def naive_code(quantized: QuantizedModel, ids: list[int], lanes: int) -> tuple[bytes, float]:
-    """Return the code of a block and its ideal length in bits, by the naive network and coder."""
+def naive_code(quantized: QuantizedModel, ids: list[int], lanes: int) -> Code:
+    """Return the code of a block and its lengths in bits, by naive means alone."""
     lanes = min(lanes, max(len(ids), 1))
     short, longer = divmod(len(ids), lanes)
     stretches, begin = [], 0
@@ -41,19 +49,23 @@ def naive_code(quantized: QuantizedModel, ids: list[int], lanes: int) -> tuple[b
         stretches.append(ids[begin:end])
         begin = end
     networks = [NaiveNetwork(quantized) for _ in range(lanes)]
+    learnt = NaiveAdaptation(len(quantized.vocabulary), lanes, len(ids))
     steps: naive_rans.Steps = []
-    bits = 0.0
+    bits, alone = 0.0, 0.0
     for t in range(len(stretches[0])):
-        step: tuple[list[int], list[int]] = [], []
-        for one, stretch in zip(networks, stretches, strict=True):
-            if t < len(stretch):
-                f = naive_parts.frequencies(one.logits())
-                step[0].append(sum(f[: stretch[t]]))
-                step[1].append(f[stretch[t]])
-                bits += 24 - math.log2(f[stretch[t]])
-                one.read(stretch[t])
-        steps.append(step)
-    return naive_rans.packed(*naive_rans.encode(steps, lanes)), bits
+        symbols = [stretch[t] for stretch in stretches if t < len(stretch)]
+        reading = networks[: len(symbols)]
+        y = [one.logits() for one in reading]
+        f = [naive_parts.frequencies(row) for row in learnt.logits(y)]
+        own = [row[x] for row, x in zip(f, symbols, strict=True)]
+        steps.append(([sum(row[:x]) for row, x in zip(f, symbols, strict=True)], own))
+        bits += sum(24 - math.log2(each) for each in own)
+        for row, x in zip(y, symbols, strict=True):
+            alone += math.log2(sum(math.exp((each - row[x]) / 2**14) for each in row))
+        learnt.learn(symbols, f)
+        for one, x in zip(reading, symbols, strict=True):
+            one.read(x)
+    return Code(naive_rans.packed(*naive_rans.encode(steps, lanes)), bits, alone)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +76,10 @@ def test_equals_naive(network: IntegerNetwork, count: int, lanes: int) -> None:
     """The same bytes as the naive network and coder; the symbols come back."""
     ids = text(count)
     code = encode_block(network, ids, lanes)
-    content, bits = naive_code(QUANTIZED, ids.tolist(), lanes)
-    assert code.content == content
-    assert code.ideal_bits == pytest.approx(bits)
+    expected = naive_code(QUANTIZED, ids.tolist(), lanes)
+    assert code.content == expected.content
+    assert code.ideal_bits == pytest.approx(expected.ideal_bits)
+    assert code.network_bits == pytest.approx(expected.network_bits, rel=1e-5)
     assert decode_block(network, code.content, count, lanes).tolist() == ids.tolist()
 
 
@@ -85,6 +98,21 @@ def test_length(network: IntegerNetwork, lanes: int) -> None:
     code = encode_block(network, text(2000), lanes)
     ideal = code.ideal_bits / 8
     assert ideal - 8 <= len(code.content) <= 1.002 * ideal + 8 * lanes
+
+
+@pytest.mark.parametrize(("count", "lanes"), [(1000, 1), (1000, 7), (700, 300)])
+def test_the_length_by_the_network_alone(count: int, lanes: int, network: IntegerNetwork) -> None:
+    """It is the sum over all steps, of logits however large, and of any number at once."""
+    ids = text(count)
+    states, nats = network.zero_states(min(lanes, count)), 0.0
+    for symbols in in_lanes(ids, lanes):
+        states = [tuple(state[: len(symbols)] for state in layer) for layer in states]
+        y = network.logits(states).astype(np.float64) * 2.0**-14
+        chosen = y[np.arange(len(symbols)), symbols]
+        nats += (np.logaddexp.reduce(y, axis=1) - chosen).sum()
+        states = network.read(symbols, states)
+    found = encode_block(network, ids, lanes).network_bits
+    assert found == pytest.approx(nats / math.log(2), rel=1e-6)
 
 
 def test_likely_text_is_short() -> None:
@@ -123,9 +151,9 @@ def test_lanes_are_stretches(count: int, lanes: int) -> None:
 
 
 def test_number_of_lanes() -> None:
-    """One for a short block, one for each 4 KiB of a longer one, at most 64."""
-    assert [lanes_for(n) for n in (0, 1, 16383, 16384, 40960, 1 << 18, 1 << 24)] == [
-        *(1, 1, 1, 4, 10, 64, 64)
+    """One for a short block, one for each 8,192 symbols of a longer one, at most 64."""
+    assert [lanes_for(n) for n in (0, 1, 16383, 16384, 40960, 1 << 18, 1 << 19, 1 << 24)] == [
+        *(1, 1, 1, 2, 5, 32, 64, 64)
     ]
 
 

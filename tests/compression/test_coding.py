@@ -9,6 +9,7 @@ import pytest
 from small_models import AWKWARD, VOCABULARIES, small_model, sure_model, sure_text
 
 from charnn.arrays import Array
+from charnn.compression.block import Code
 from charnn.compression.coding import (
     MOST_LANES,
     TRIAL,
@@ -36,12 +37,12 @@ class OneByteEach:
         self.asked: list[int] = []
         self._known: dict[bytes, Array] = {}
 
-    def encode(self, ids: Array, lanes: int, advance: Advance) -> tuple[bytes, float]:
+    def encode(self, ids: Array, lanes: int, advance: Advance) -> Code:
         """Return the ids, cut."""
         self.asked.append(len(ids))
         code = ids.astype(np.uint8).tobytes()[: int(len(ids) * self._share)]
         self._known[code] = ids
-        return code, 8.0 * len(code)
+        return Code(code, 8.0 * len(code), 9.0 * len(code))
 
     def decode(self, code: bytes, count: int, lanes: int, advance: Advance) -> Array:
         """Return what was encoded."""
@@ -71,7 +72,9 @@ def test_the_model_is_used_where_it_is_smallest(lanes: int | None) -> None:
     (count, used, patches, code), rest = first_varints(record.payload, 4)
     assert (count, used) == (symbols, lanes or 1)
     assert len(rest) == patches + code
-    assert statistics == Statistics(count, code, patches, used, statistics.ideal_bits)
+    lengths = statistics.ideal_bits, statistics.network_bits
+    assert statistics == Statistics(count, code, patches, used, *lengths)
+    assert min(lengths) > 0
     assert 0 <= 8 * code - statistics.ideal_bits < 0.002 * statistics.ideal_bits + 64 * used + 64
     assert sum(done) == 2 * symbols
     assert Statistics.from_bytes(statistics.to_bytes()) == statistics
@@ -80,8 +83,10 @@ def test_the_model_is_used_where_it_is_smallest(lanes: int | None) -> None:
 def test_each_way_is_chosen_where_it_is_smallest() -> None:
     """Repeated text by LZMA, random bytes as they are."""
     codec = Codec(small_model())
-    assert encode_record(b"abc" * 400, codec, None, ignore)[0].method == Method.LZMA
-    random = np.random.default_rng(1).bytes(300)
+    chance = np.random.default_rng(1)
+    repeated = chance.integers(97, 123, 400, np.uint8).tobytes() * 9
+    assert encode_record(repeated, codec, None, ignore)[0].method == Method.LZMA
+    random = chance.bytes(300)
     assert encode_record(random, codec, None, ignore)[0] == Record(Method.STORED, 300, random)
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from integer_models import differences, quantized_of
+from test_adaptation import differs_at_the_limits
 from test_block import naive_code, text
 from test_normalization import SIZES, differing_rows
 from test_tables import TABLES, wrong_entries
@@ -117,6 +118,46 @@ BLOCK_FAULTS = [
     Fault("lanes share a state", "block", "self._states: LayerStates = network.zero_states(lanes)",
           "self._states = [tuple(s + 1 for s in layer) for layer in network.zero_states(lanes)]",
           LSTM),
+    Fault("nothing is learnt", "block", "self._adaptation.learn(symbols, self._frequencies)",
+          "self._frequencies", LSTM),
+]  # fmt: skip
+ADAPTATION_FAULTS = [
+    Fault("other contexts", "adaptation", "ORDERS = (1, 2, 3, 4, 6, 8)",
+          "ORDERS = (1, 2, 3, 4, 5, 8)", LSTM),
+    Fault("the first symbol as none", "adaptation", "self._past[0, :n] = symbols + 1",
+          "self._past[0, :n] = symbols", LSTM),
+    Fault("the past forgets", "adaptation", "self._past[1:] = self._past[:-1]",
+          "self._past[1:-1] = self._past[:-2]", LSTM),
+    Fault("another power", "adaptation", "pow(BASE, j + 1, 1 << 64)", "pow(BASE, j + 2, 1 << 64)",
+          LSTM),
+    Fault("fewer rows", "adaptation", "FEWEST_BITS, MOST_BITS = 8, 16",
+          "FEWEST_BITS, MOST_BITS = 5, 16", LSTM),
+    Fault("logits rounded down", "adaptation", "return np.rint(y, out=y)",
+          "return np.floor(y, out=y)", LSTM),
+    Fault("logits as they come", "adaptation", "own -= own.max(axis=1, keepdims=True)", "pass",
+          LSTM),
+    Fault("errors not rounded", "adaptation", "np.rint(error, out=error)", "pass", LSTM),
+    Fault("errors without the symbols", "adaptation", "error[np.arange(n), symbols] -= 1 <<",
+          "error[np.arange(n), symbols] -= 0 <<", LSTM),
+    Fault("a slower scale", "adaptation", "SCALE_RATE = 9", "SCALE_RATE = 10", LSTM),
+    Fault("rows rounded down", "adaptation", "np.rint(change, out=change)",
+          "np.floor(change, out=change)", LSTM),
+    Fault("another rate", "adaptation", "// (k + 8)", "// (k + 9)", LSTM),
+    Fault("lanes in a context counted once", "adaptation", "counts += together", "counts += 1",
+          LSTM),
+    Fault("the last lane alone learns", "adaptation", "        if n == 1:\n", "        if n:\n",
+          LSTM),
+]  # fmt: skip
+LIMIT_FAULTS = [
+    Fault("logits without a floor", "adaptation", "np.maximum(own, LOWEST, out=own)", "pass", {}),
+    Fault("cells reach 2^15", "adaptation", "np.minimum(change, ROW_LIMIT, out=change)", "pass",
+          {}),
+    Fault("cells reach -2^15", "adaptation", "np.maximum(change, -ROW_LIMIT, out=change)", "pass",
+          {}),
+    Fault("scales below 0", "adaptation", "min(max(self.scales[k] - step, 0), SCALE_LIMIT)",
+          "min(self.scales[k] - step, SCALE_LIMIT)", {}),
+    Fault("scales without a limit", "adaptation", "SCALE_LIMIT = 8 <<", "SCALE_LIMIT = 80 <<", {}),
+    Fault("rates that stay large", "adaptation", "counts = range(143)", "counts = range(100)", {}),
 ]  # fmt: skip
 
 
@@ -149,14 +190,15 @@ def modules() -> list[ModuleType]:
 
 def wrong_code(options: dict[str, Any]) -> bool:
     """Return whether a block's code is not the naive one, or does not decode."""
-    quantized, ids = quantized_of(**options), text(41)
+    quantized, ids = quantized_of(**options), text(121)
     network = IntegerNetwork(quantized)
     try:
         content = block.encode_block(network, ids, 4).content
         back = block.decode_block(network, content, len(ids), 4)
     except (CompressionError, IndexError, OverflowError):
         return True
-    return content != naive_code(quantized, ids.tolist(), 4)[0] or not np.array_equal(back, ids)
+    expected = naive_code(quantized, ids.tolist(), 4).content
+    return content != expected or not np.array_equal(back, ids)
 
 
 @pytest.mark.parametrize("fault", NETWORK_FAULTS, ids=lambda fault: fault.name)
@@ -168,12 +210,20 @@ def test_network(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert differences(quantized) != []
 
 
-@pytest.mark.parametrize("fault", BLOCK_FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", BLOCK_FAULTS + ADAPTATION_FAULTS, ids=lambda fault: fault.name)
 def test_block(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison with the naive code sees it, and nothing without it."""
     assert not wrong_code(fault.options)
     plant(fault, tmp_path, monkeypatch)
     assert wrong_code(fault.options)
+
+
+@pytest.mark.parametrize("fault", LIMIT_FAULTS, ids=lambda fault: fault.name)
+def test_limits(fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison with the oracle at the limits sees it, and nothing without it."""
+    assert not differs_at_the_limits()
+    plant(fault, tmp_path, monkeypatch)
+    assert differs_at_the_limits()
 
 
 @pytest.mark.parametrize("fault", TABLE_FAULTS, ids=lambda fault: fault.name)

@@ -81,7 +81,7 @@ def test_each_method_of_a_file(method: Method) -> None:
     assert restored(content, sure_model()) == text
     if method != Method.MODEL:
         assert restored(content, None) == text
-        assert sizes.coded == sizes.symbols == sizes.ideal_bits == 0
+        assert sizes.coded == sizes.symbols == sizes.ideal_bits == sizes.network_bits == 0
         return
     assert sizes.symbols == 4_000
     assert sizes.characters == 4_003
@@ -89,6 +89,7 @@ def test_each_method_of_a_file(method: Method) -> None:
     assert (
         0 <= 8 * sizes.coded - sizes.ideal_bits < 0.002 * sizes.ideal_bits + 64 * sizes.lanes + 64
     )
+    assert min(sizes.network_bits, sizes.ideal_bits) > 0
     assert sizes.lanes == 1
     assert sizes.model == found.model == 0
 

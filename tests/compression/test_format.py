@@ -7,13 +7,14 @@ import json
 from dataclasses import replace
 from hashlib import sha256
 
+import naive_parts
 import numpy as np
 import pytest
+from naive_adaptation import NaiveAdaptation
 from naive_reader import Packed, read_file, read_model, text_of
 from small_models import VOCABULARIES, small_model, sure_model, sure_text
 
 from charnn.compression import compressor
-from charnn.compression.block import Lanes as NetworkLanes
 from charnn.compression.compressor import compress
 from charnn.compression.integer_network import IntegerNetwork
 from charnn.compression.packing import pack
@@ -21,19 +22,25 @@ from charnn.compression.quantized import QuantizedModel
 
 
 class Lanes:
-    """Charnn's network, as the naive reader asks it."""
+    """Charnn's network and the naive adaptation, as the naive reader asks them."""
 
-    def __init__(self, quantized: QuantizedModel, lanes: int) -> None:
-        self._lanes = NetworkLanes(IntegerNetwork(quantized), lanes)
+    def __init__(self, quantized: QuantizedModel, lanes: int, count: int) -> None:
+        self._network = IntegerNetwork(quantized)
+        self._states = self._network.zero_states(lanes)
+        self._learnt = NaiveAdaptation(len(quantized.vocabulary), lanes, count)
+        self._frequencies: list[list[int]] = []
 
     def frequencies(self, count: int) -> list[list[int]]:
         """Return the frequencies of the next symbols of the first lanes."""
-        f, _ = self._lanes.expected(count)
-        return [[int(each) for each in row] for row in f]
+        self._states = [tuple(state[:count] for state in layer) for layer in self._states]
+        y = self._network.logits(self._states).astype(int).tolist()
+        self._frequencies = [naive_parts.frequencies(row) for row in self._learnt.logits(y)]
+        return self._frequencies
 
     def read(self, symbols: list[int]) -> None:
         """Read the next symbol of the first lanes."""
-        self._lanes.read(np.array(symbols))
+        self._learnt.learn(symbols, self._frequencies)
+        self._states = self._network.read(np.array(symbols), self._states)
 
 
 def naive_text(content: bytes, quantized: QuantizedModel) -> bytes:
@@ -43,7 +50,7 @@ def naive_text(content: bytes, quantized: QuantizedModel) -> bytes:
         read_file(content),
         vocabulary.symbols,
         vocabulary.unknown,
-        lambda lanes: Lanes(quantized, lanes),
+        lambda lanes, count: Lanes(quantized, lanes, count),
     )
 
 
@@ -58,7 +65,7 @@ def test_the_naive_reader_reads_blocks(
     monkeypatch.setattr(  # so short a text is smaller by LZMA
         compressor, "surveyed", lambda *each: replace(right(*each), by_lzma=10**9)
     )
-    text = sure_text(2_000) + np.random.default_rng(1).bytes(1_300) + b"abcdefgh" * 160
+    text = sure_text(1_400) + np.random.default_rng(1).bytes(1_300) + b"abcdefgh" * 160
     file = io.BytesIO()
     sizes = compress(io.BytesIO(text), file, sure_model(kind), lanes=lanes, workers=1)
     assert set(map(int, sizes.blocks)) == {0, 1, 2}
