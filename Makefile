@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo demo-tasks test parity ranks page bench gpu behaviour scale torture fuzz docs
+.PHONY: demo demo-tasks test parity ranks page bench gpu behaviour scale exact torture fuzz docs
 .PHONY: picture clean
 
 # Train on the play in data/, then sample the model at a low temperature and at 1.
@@ -86,6 +86,10 @@ behaviour: .venv/installed
 scale: .venv/installed
 	$(BIN)/python tests/scale.py
 	$(BIN)/python tests/scale_novelty.py
+
+# Compare the codes of one text over OpenBLAS's kernels, NumPy's and threads: a minute or two.
+exact: .venv/installed
+	$(BIN)/python tests/exactness.py
 
 # Kill runs, damage files, fill disks, and test each property with a thousand examples. This takes
 # ten minutes or more.

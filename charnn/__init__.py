@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from charnn.api import (
         corpus,
         evaluate,
+        evaluate_dynamically,
         export,
         gradcheck,
         import_model,
@@ -62,6 +63,7 @@ PLACES = {
     "corpus": "charnn.api",
     "decompress": "charnn.compression.in_memory",
     "evaluate": "charnn.api",
+    "evaluate_dynamically": "charnn.api",
     "export": "charnn.api",
     "gradcheck": "charnn.api",
     "import_model": "charnn.api",
@@ -93,6 +95,7 @@ __all__ = [
     "corpus",
     "decompress",
     "evaluate",
+    "evaluate_dynamically",
     "export",
     "gradcheck",
     "import_model",

@@ -7,10 +7,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from charnn.analysis.dynamic import dynamic_score, statistics_for
 from charnn.analysis.trace import Trace
 from charnn.analysis.trace import trace as trace_ids
 from charnn.arrays import Array
 from charnn.config import Config, EngineConfig, PredictionConfig, SamplingConfig, check_task
+from charnn.config.dynamic import DynamicConfig
 from charnn.engines.choice import model_on
 from charnn.errors import ConfigError, CorpusError
 from charnn.formats.incoming import VocabularySource
@@ -185,6 +187,30 @@ def evaluate(
     none, or where the text has fewer than two characters, and ConfigError for a model of another
     task, which `charnn eval` scores. `engine`, `device` and `precision` are those of `charnn eval`.
     """
+    ids = ids_to_score(checkpoint, text)
+    model = model_on(checkpoint.model, EngineConfig(engine, device, precision))
+    return evaluate_ids(model, ids, streams)
+
+
+def evaluate_dynamically(
+    checkpoint: Checkpoint,
+    text: str,
+    train: Sequence[str | PathLike[str]] = (),
+    **options: float,
+) -> Score:
+    """Score a text with a copy of the model that learns from each segment after it is scored.
+
+    Options are those of `DynamicConfig`: `dynamic_rate`, ...; `train` are the files of the training
+    text, where they have moved. Raises as `evaluate` does.
+    """
+    ids = ids_to_score(checkpoint, text)
+    chosen = DynamicConfig(dynamic=True, **options)  # type: ignore[arg-type]
+    statistics = statistics_for(checkpoint, [str(name) for name in train])
+    return dynamic_score(checkpoint.model, ids, chosen, statistics.ids)
+
+
+def ids_to_score(checkpoint: Checkpoint, text: str) -> Array:
+    """Return a text's ids for a language model. Raises ConfigError, CorpusError."""
     if not isinstance(checkpoint.model, LanguageModel):
         raise ConfigError(
             f"a model of {checkpoint.task.title} is scored on files of examples, not on a text; "
@@ -193,8 +219,7 @@ def evaluate(
     ids = known_ids(checkpoint.vocabulary, text)
     if len(ids) < 2:
         raise CorpusError(f"the text has {len(ids)} characters; at least 2 are needed.")
-    model = model_on(checkpoint.model, EngineConfig(engine, device, precision))
-    return evaluate_ids(model, ids, streams)
+    return ids
 
 
 def known_ids(vocabulary: Vocabulary, text: str) -> Array:

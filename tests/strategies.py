@@ -54,6 +54,9 @@ def option_values(draw: st.DrawFn) -> dict[str, Value]:
         name: draw(values_of(declared)) if declared.serves(task) else declared.default
         for name, declared in options.items()
     } | {"task": task}
+    if values["time"] is not None:
+        values["time"] = draw(st.sampled_from(["90s", "3m", "1h30m"]))
+        values["epochs"] = values["steps"] = None
     if values["epochs"] is not None:
         values["steps"] = None
     if values["shards"] is not None:

@@ -29,6 +29,7 @@ ROOMS = (
     "training",
     "formats",
     "pictures",
+    "tuning",
     "analysis",
     "report",
     "compression",

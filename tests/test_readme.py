@@ -27,6 +27,7 @@ NOT_RUN = {  # commands that are parsed only
     "bench": "minutes",
     "cache": "`--clear` would take what other tests use",
     "gradcheck": "seconds for all cells, which have tests of their own",
+    "tune": "half an hour",
 }
 
 ELSEWHERE = (".onnx", ".pt")  # endings of files for libraries that these tests do without
@@ -64,6 +65,10 @@ def parsed(arguments: list[str]) -> None:
     """Parse a command as it would be parsed to be run. Raises what is wrong with it."""
     root = click.Context(charnn, info_name="charnn", **CONTEXT)
     name, *rest = arguments
+    if "--config" in rest:
+        file = rest.index("--config") + 1
+        if rest[file].startswith("runs/"):  # which a command before it writes
+            del rest[file - 1 : file + 1]
     if name.startswith("-"):
         return
     command = charnn.get_command(root, name)
@@ -242,6 +247,20 @@ def test_commands_that_look_inside_run(
     for arguments in found:
         if arguments[0] == "train" and "lstm" in arguments:
             monkeypatch.setenv("CHARNN_HIDDEN_SIZE", "173")  # the page shows the 173rd unit
+        succeed(arguments)
+
+
+def test_commands_of_a_search_run(
+    quick_start: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The commands of docs/tuning.md work one after the other, with small models."""
+    shutil.copytree(quick_start / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"HIDDEN_SIZE": 8, "BATCH_SIZE": 4, "SHARDS": 1}.items():
+        monkeypatch.setenv(f"CHARNN_{name}", str(value))
+    found = [each for block in blocks(PAGES["docs/tuning.md"], "sh") for each in commands(block)]
+    assert [command[0] for command in found] == ["tune", "tune", "train", "tune", "train"]
+    for arguments in found:
         succeed(arguments)
 
 

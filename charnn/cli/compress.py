@@ -78,8 +78,8 @@ def command(
     used, or the bytes are stored: no file is larger than its original and 100 bytes. What was
     written is read back and compared before it gets its name.
 
-    The report says how many bits a character takes, and how many the model itself promises, with
-    the size of the model beside them, whether it is in the file or not.
+    The report says how many bits a character takes, and how many the model promised, with the size
+    of the model beside them, whether it is in the file or not.
     """
     from charnn.cli.compression_files import check_output, compressed_name, jobs_of
     from charnn.training.time_budget import seconds_of

@@ -17,7 +17,7 @@ from charnn.config import Config, to_yaml
 
 
 @click.command("config", cls=SectionedCommand)
-@config_flags
+@config_flags()
 @output_flags()
 @click.pass_context
 def command(ctx: click.Context, /, quiet: bool, as_json: bool, **_: Any) -> None:

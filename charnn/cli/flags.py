@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +31,7 @@ SOURCES = {
     ParameterSource.DEFAULT_MAP: "config file",
 }
 FILE_OPTIONS = {"vocab", "val", "test"}  # declared options whose value is the name of a file
+LENGTHS = ("epochs", "steps", "time")  # options that say how long a run is
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -91,6 +92,8 @@ def metavar(declared: Option) -> str:
         return "|".join(declared.choices)
     if declared.name in FILE_OPTIONS:
         return "FILE"
+    if declared.name == "time":
+        return "TIME"
     return {int: "N", float: "X", str: "TEXT"}[declared.type]
 
 
@@ -246,10 +249,20 @@ def read_config_file(
     return path
 
 
-def config_flags(command: Command) -> Command:
-    """Add `--config` and a flag for each option of a training run."""
-    for name, section in reversed(Config.sections().items()):
-        command = declared_flags(section, name.capitalize())(command)
+def config_flags(without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Add `--config` and a flag for each option of a training run, but for some."""
+
+    def decorate(command: Command) -> Command:
+        for name, section in reversed(Config.sections().items()):
+            names = [option for option in options_of(section) if option not in without]
+            command = declared_flags(section, name.capitalize(), names)(command)
+        return config_file(command)
+
+    return decorate
+
+
+def config_file(command: Command) -> Command:
+    """Add `--config`."""
     return flag(
         "--config",
         "config_file",
@@ -267,10 +280,12 @@ def config_flags(command: Command) -> Command:
 def given_values(ctx: click.Context) -> dict[str, Value]:
     """Return the configuration options that the user set, from whatever source.
 
-    If `--epochs` and `--steps` are both set, the one whose source takes precedence counts.
+    Of `--epochs`, `--steps` and `--time`, those that are set count whose source takes precedence.
     """
     ranks = given(ctx, Config.options())
-    both = ctx.params["epochs"] is not None and ctx.params["steps"] is not None
-    if both and ranks["epochs"] != ranks["steps"]:
-        del ranks["steps" if ranks["epochs"] > ranks["steps"] else "epochs"]
+    lengths = [name for name in LENGTHS if ctx.params.get(name) is not None]
+    first = max((ranks.get(name, 0) for name in lengths), default=0)
+    for name in lengths:
+        if ranks.get(name, 0) < first:
+            ranks.pop(name, None)
     return {name: ctx.params[name] for name in ranks}

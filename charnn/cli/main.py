@@ -16,6 +16,7 @@ from charnn.version import __version__
 
 COMMANDS = {
     "train": "Train a model on a text or on examples.",
+    "tune": "Search for options to train with.",
     "sample": "Sample text, or lines of a class, from a model.",
     "predict": "Predict classes, tags or sequences with a model.",
     "eval": "Score texts or examples with a model.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import click
 
@@ -31,12 +32,16 @@ from charnn.options import Value, options_of
 if TYPE_CHECKING:
     from charnn.cli.reporters import Reporter
     from charnn.training.setup import Run
-    from charnn.training.trainer import Trainer
-
 SHOW_CURSOR = b"\x1b[?25h\n"  # a live display hides the cursor
 STOPPING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+
+
+class Stoppable(Protocol):
+    """What ends in good order once it is asked to."""
+
+    stop_requested: bool
 
 
 @click.command("train", cls=SectionedCommand)
@@ -64,7 +69,7 @@ STOPPING = [
     help="Start from a trained model; each symbol that it knows keeps its learned weights.",
 )
 @declared_flags(EngineConfig, "Engine")
-@config_flags
+@config_flags()
 @output_flags()
 @click.pass_context
 def command(
@@ -84,6 +89,7 @@ def command(
     \b
     charnn train shakespeare.txt --cell lstm
     charnn train shakespeare.txt --config configs/tinyshakespeare.yaml --out runs/bard
+    charnn train shakespeare.txt --time 10m
     charnn train --resume runs/bard --steps 20000
     charnn train sonnets.txt --init-from runs/bard
     charnn train names/*.txt --task classify
@@ -91,6 +97,10 @@ def command(
 
     The first Ctrl-C finishes the update, saves the run and ends; --resume continues it later. A
     second Ctrl-C ends at once, without saving.
+
+    With --time the number of updates is fixed before the first one, from what was measured on this
+    machine, and written to the run as --steps; where the machine is slower later on, the run takes
+    longer.
 
     \b
     torchrun --nproc-per-node 4 -m charnn train shakespeare.txt --engine torch
@@ -100,14 +110,10 @@ def command(
     """
     from charnn.engines.choice import make_team
 
+    began = time.perf_counter()
     values, compute = given_values(ctx), engine_options(ctx)
     if resume is not None:
-        for name, value in (("--out", out), ("--init-from", init_from), ("--force", force)):
-            if value:
-                raise InputError(
-                    f"{name} is for new runs, but --resume {resume} continues an old one; "
-                    "leave one of the two out."
-                )
+        check_resumed(resume, {"--out": out, "--init-from": init_from, "--force": force})
     elif not corpus:
         raise click.UsageError("Missing argument 'CORPUS...'; name at least one file.")
     team = make_team(compute)
@@ -119,9 +125,19 @@ def command(
             run = resume_run(Path(resume), corpus, values, compute=compute, team=team)
         else:
             hushed = quiet or as_json or team.rank > 0
-            run = begin(corpus, values, out, force, init_from, hushed, compute, team)
+            run = begin(corpus, values, out, force, init_from, hushed, compute, team, began)
         code = train(run, team, quiet, as_json)
     ctx.exit(code)
+
+
+def check_resumed(resume: str, flags: Mapping[str, object]) -> None:
+    """Refuse what is for new runs only. Raises InputError."""
+    for name, value in flags.items():
+        if value:
+            raise InputError(
+                f"{name} is for new runs, but --resume {resume} continues an old one; "
+                "leave one of the two out."
+            )
 
 
 def train(run: Run, team: Team, quiet: bool, as_json: bool) -> int:
@@ -182,6 +198,7 @@ def begin(
     quiet: bool,
     compute: EngineConfig,
     team: Team,
+    began: float,
 ) -> Run:
     """Prepare a new run, and show how far reading is."""
     from charnn.cli.console import progress_bar
@@ -204,6 +221,7 @@ def begin(
             advance=advance,
             compute=compute,
             team=team,
+            began=began,
         )
 
 
@@ -242,8 +260,8 @@ def exit_at_once(code: int) -> None:
 
 
 @contextmanager
-def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
-    """Let the first signal of `STOPPING` end the run after its update, and a second one at once.
+def stopping_signals(work: Stoppable) -> Iterator[list[int]]:
+    """Let the first signal of `STOPPING` end some work after an update, and a second one at once.
 
     Under torchrun, which kills by itself what does not end in time, a second one is ignored. Yields
     the list of the signals received. Once the block has ended after a signal, further ones are
@@ -257,7 +275,7 @@ def stopping_signals(trainer: Trainer) -> Iterator[list[int]]:
         if received and not under_torchrun():
             exit_at_once(128 + number)
         received.append(number)
-        trainer.stop_requested = True
+        work.stop_requested = True
 
     previous = {each: signal.signal(each, stop) for each in STOPPING}
     try:

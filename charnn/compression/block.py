@@ -52,19 +52,21 @@ def encode_block(
 ) -> Code:
     """Code symbols (N,); `advance` is called with the numbers of symbols done."""
     lanes = min(lanes, max(len(ids), 1))
-    steps, bits, alone = [], 0.0, NetworkLength()
+    starts, shares = np.empty((2, len(ids)), np.uint32)
+    done, bits, alone = 0, 0.0, NetworkLength()
     with single_thread():
         text = Lanes(network, lanes, len(ids))
         for symbols in in_lanes(ids, lanes):
             f, below = text.expected(len(symbols))
-            rows = np.arange(len(symbols))
-            own, start = f[rows, symbols], below[rows, symbols]
-            steps.append((start.astype(np.uint32), own.astype(np.uint32)))
+            rows, step = np.arange(len(symbols)), slice(done, done + len(symbols))
+            own = f[rows, symbols]
+            starts[step], shares[step] = below[rows, symbols], own
             bits -= float(np.log2(own / TOTAL).sum())
             alone.add(text.network_logits, symbols)
             text.read(symbols)
+            done = step.stop
             advance(len(symbols))
-    return Code(rans.encode(steps, lanes), bits, alone.bits())
+    return Code(rans.encode(starts, shares, lanes), bits, alone.bits())
 
 
 def decode_block(
@@ -76,8 +78,8 @@ def decode_block(
 ) -> Array:
     """Return `count` symbols (N,) of a code. Raises CompressionError where it is damaged."""
     lanes = min(lanes, max(count, 1))
-    decoder = rans.Decoder(content, lanes)
-    steps = []
+    decoder, begins = rans.Decoder(content, lanes), lane_bounds(count, lanes)[:-1]
+    ids = np.empty(count, np.intp)
     with single_thread():
         text = Lanes(network, lanes, count)
         for done in range(0, count, lanes):
@@ -88,10 +90,10 @@ def decode_block(
             rows = np.arange(n)
             decoder.advance(below[rows, symbols], f[rows, symbols])
             text.read(symbols)
-            steps.append(symbols)
+            ids[begins[:n] + done // lanes] = symbols
             advance(n)
     decoder.finish()
-    return from_lanes(steps, lanes, count)
+    return ids
 
 
 class Lanes:
@@ -124,15 +126,6 @@ def in_lanes(ids: Array, lanes: int) -> Iterator[Array]:
     begins = lane_bounds(len(ids), lanes)[:-1]
     for t, done in enumerate(range(0, len(ids), lanes)):
         yield ids[begins[: len(ids) - done] + t].astype(np.intp)
-
-
-def from_lanes(steps: list[Array], lanes: int, count: int) -> Array:
-    """Return the symbols (N,) of all steps in the order of the text."""
-    bounds = lane_bounds(count, lanes)
-    ids = np.empty(count, np.intp)
-    for t, symbols in enumerate(steps):
-        ids[bounds[: len(symbols)] + t] = symbols
-    return ids
 
 
 def lane_bounds(count: int, lanes: int) -> Array:

@@ -29,6 +29,7 @@ WORTH_A_TRIAL = 65_536  # bytes of a block: a shorter one is coded by the model 
 TRIAL = 8_192  # bytes from the middle of a block
 TRIAL_LANES = 8
 HOPELESS = 1.5  # times LZMA's bytes: a trial that takes more speaks against the model
+FOREIGN = 0.5  # of the original: with more bytes of patches the model is not asked
 RANDOM = 0.98  # of the original: what LZMA cannot make smaller is no text
 STATISTICS = struct.Struct("<IIIIdd")
 
@@ -86,9 +87,10 @@ def encode_record(
         best = Record(Method.LZMA, len(content), small)
     if not promising(content, len(small), codec):
         return best, Statistics()
-    record, statistics = by_model(content, codec, lanes, advance)
-    if len(record.payload) >= len(best.payload):
+    found = by_model(content, codec, lanes, advance)
+    if found is None or len(found[0].payload) >= len(best.payload):
         return best, Statistics()
+    record, statistics = found
     if decode_record(record, codec, advance) != content:
         raise CompressionError(
             "a block was decoded to other bytes than were encoded; nothing was written. Run the "
@@ -105,15 +107,17 @@ def promising(content: bytes, small: int, codec: Codec) -> bool:
         return False
     start = (len(content) - TRIAL) // 2
     sample = content[start : start + TRIAL]
-    record, _ = by_model(sample, codec, TRIAL_LANES, lambda _: None)
-    return len(record.payload) * len(content) < HOPELESS * small * TRIAL
+    found = by_model(sample, codec, TRIAL_LANES, lambda _: None)
+    return found is not None and len(found[0].payload) * len(content) < HOPELESS * small * TRIAL
 
 
 def by_model(
     content: bytes, codec: Codec, lanes: int | None, advance: Advance
-) -> tuple[Record, Statistics]:
-    """Return a block of bytes coded by the model."""
+) -> tuple[Record, Statistics] | None:
+    """Return a block of bytes coded by the model; None where its patches are most of it."""
     ids, patches = split(content, codec.vocabulary)
+    if len(patches) > FOREIGN * len(content):
+        return None
     lanes = min(lanes or lanes_for(len(ids)), MOST_LANES, max(len(ids), 1))
     code = codec.encode(ids, lanes, advance)
     size = len(code.content)

@@ -15,6 +15,7 @@ from charnn.errors import CompressionError
 PRESET = 6
 DICTIONARY = 1 << 23  # bytes, the largest
 LEAST_DICTIONARY = 1 << 12
+LARGEST_PART = 1 << 20  # bytes of a dictionary where there may be several of them at once
 
 
 def filters(size: int = DICTIONARY) -> list[dict[str, Any]]:
@@ -24,8 +25,9 @@ def filters(size: int = DICTIONARY) -> list[dict[str, Any]]:
 
 
 def shrunk(content: bytes) -> bytes:
-    """Return content compressed."""
-    return lzma.compress(content, lzma.FORMAT_RAW, filters=filters(max(len(content), 1)))
+    """Return content compressed, with a dictionary of at most 1 MiB."""
+    size = min(max(len(content), 1), LARGEST_PART)
+    return lzma.compress(content, lzma.FORMAT_RAW, filters=filters(size))
 
 
 def compressor(size: int) -> lzma.LZMACompressor:

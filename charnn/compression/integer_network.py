@@ -19,6 +19,8 @@ from charnn.errors import CompressionError
 from charnn.models.stack import LayerStates, layer_name, make_cell
 from charnn.nn.kernels.kernel import States
 
+LARGEST = 1 << 37  # states and biases are below: a gate times their sum is below 2^53
+
 
 class IntegerNetwork:
     """Symbols in, the logits of the next ones out, in units of 2^-14 nats."""
@@ -95,12 +97,17 @@ class IntegerLayer:
             Product(columns(arrays["W_hh"], gates, H), 1 << UNIT, places, beside)
             for gates in self._cell.groups
         ]
-        if all(product.dtype is np.float32 for product in self._products) and self._products:
+        exact = [product.dtype is np.float32 for product in self._products]
+        if exact and all(exact) and places == PLACES:  # `beside` bounds the sums with these rows
             self._rows = self._rows.astype(np.float32)
         if places != PLACES:
             check_normalizable(largest, *(product.largest for product in self._products), N=4 * H)
         # A state that is not bounded is a mean of candidates, which are the input's share.
         self.largest: int = 1 << UNIT if self._cell.bounded else beside << (UNIT - PLACES)
+        if max(self.largest, *map(largest_of, self._vectors.values())) >= LARGEST:
+            raise CompressionError(
+                "the model's weights are too large to be added up exactly; use another model."
+            )
 
     def step(self, x: Array, states: States) -> States:
         """Return the states after a step: of symbols (L,), or of the states (L, H) below."""

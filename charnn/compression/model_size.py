@@ -4,15 +4,23 @@ A file with the model inside has
 
     bytes = weights w + N b(weights, seen) / 8
 
-where w are the bytes of a packed weight, N the text's characters, and b the bits that the trained
-model needs for a character. A larger model needs fewer, but takes longer to train: in a given
-time it sees fewer characters. The rule of thumb
+where w are the bytes of a packed weight, N the text's characters, and b the bits that a character
+takes. A larger model needs fewer, but takes longer to train: in a given time it sees fewer
+characters. For the network alone, the rule of thumb
 
-    b = b_0 + A weights^-p + B seen^-q
+    b_network = b_0 + A weights^-p + B seen^-q
 
-has the form that losses of language models were found to follow (Hoffmann et al., 2022). The
-constants were fitted to LSTMs of 32 to 256 units on 1 MB of English plays; they meet those within
-0.04 bits.
+has the form that losses of language models were found to follow (Hoffmann et al., 2022). What is
+learnt while a block of n characters is coded (`charnn.compression.adaptation`) would do with
+
+    b_adapted = c_0 + C n^-r
+
+bits alone, and both together with
+
+    b = (b_network^-k + b_adapted^-k)^(-1/k)
+
+The constants were fitted to LSTMs of 16 to 256 units on up to 1 MB of English plays; they meet
+those within 0.05 bits.
 """
 
 from __future__ import annotations
@@ -26,9 +34,12 @@ from charnn.models.language_model import LanguageModel
 from charnn.models.model import Sizes
 from charnn.nn.parameters import count, shapes_of
 
-WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
-WEIGHT = 0.8  # bytes of a packed weight of 9 bits
+WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
+WEIGHT = 1.05  # bytes of a packed weight of 9 bits
 FLOOR, OF_WEIGHTS, BY_WEIGHTS, OF_SEEN, BY_SEEN = 1.0, 20.0, 0.28, 9500.0, 0.7
+ALONE, OF_LENGTH, BY_LENGTH = 1.55, 11.6, 0.217
+TOGETHER = 8  # k
+WHOLE_BLOCK = 1e6  # characters; what is learnt of one block is not known in the next
 OUTSIDE = 4.0  # bytes that a character costs which the vocabulary lacks
 MOST_PASSES = 60  # over the text; more change little
 
@@ -39,16 +50,23 @@ def weights_of(config: ModelConfig, symbols: int) -> int:
     return count(shapes_of(specs))
 
 
-def expected_bits(weights: int, seen: float) -> float:
+def network_bits(weights: int, seen: float) -> float:
     """Return about how many bits a character takes after a training that has `seen` so many."""
     of_size = OF_WEIGHTS * math.pow(weights, -BY_WEIGHTS)
-    return FLOOR + of_size + OF_SEEN * math.pow(max(seen, 1.0), -BY_SEEN)
+    return min(FLOOR + of_size + OF_SEEN * math.pow(max(seen, 1.0), -BY_SEEN), 8.0)
+
+
+def expected_bits(weights: int, characters: int, seen: float) -> float:
+    """Return about how many bits a character takes when the coder learns, too."""
+    block = min(characters / 2 if characters > WHOLE_BLOCK / 8 else characters, WHOLE_BLOCK)
+    adapted = min(ALONE + OF_LENGTH * math.pow(max(block, 1.0), -BY_LENGTH), 8.0)
+    both = math.pow(network_bits(weights, seen), -TOGETHER) + math.pow(adapted, -TOGETHER)
+    return math.pow(both, -1 / TOGETHER)
 
 
 def expected_bytes(weights: int, characters: int, seen: float) -> float:
     """Return about how large a text becomes with its model inside."""
-    bits = min(expected_bits(weights, seen), 8.0)
-    return WEIGHT * weights + characters * bits / 8
+    return WEIGHT * weights + characters * expected_bits(weights, characters, seen) / 8
 
 
 def least_count(width: int) -> int:

@@ -241,9 +241,7 @@ def coded(parts: list[Array], histograms: list[Histogram]) -> bytes:
     f, below = tables(histograms)
     pairs = zip(parts, histograms, strict=True)
     symbols = np.concatenate([(part >> own.shift) - own.least for part, own in pairs])
-    own, start = f[kinds, symbols], below[kinds, symbols]
-    steps = range(0, len(kinds), lanes)
-    return rans.encode([(start[t : t + lanes], own[t : t + lanes]) for t in steps], lanes)
+    return rans.encode(below[kinds, symbols], f[kinds, symbols], lanes)
 
 
 def decoded(code: bytes, sizes: list[int], histograms: list[Histogram]) -> list[Array]:

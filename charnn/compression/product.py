@@ -3,9 +3,14 @@
     y = round(2^(14 - e_j - b) sum over i of round(2^(b - 15) x_i) w_ij)
 
 x are integers in units of 2^-15, w_ij those of a matrix with exponents e_j, and y are integers in
-units of 2^-14; halves are rounded to even. x is rounded to as many binary places b as keep every
-partial sum below 2^24, where float32 holds all integers; where fewer than 7 are left, float64 is
-used, with b = 15 and 2^53. So kernels, threads and fused operations cannot change a bit.
+units of 2^-14; halves are rounded to even. x is rounded to the most binary places b, up to 15, with
+
+    sum over i of |w_ij| ceil(2^(b - 15) m) < 2^24    and    |y_j| + z + 1 < 2^23    for all j
+
+where m is the largest |x_i| that can occur, at least 2^15, and z the largest number that is added
+to y. Then every partial sum is one of the integers that float32 holds. Where b would be less than
+7, float64 is used, with b = 15, 2^53 and 2^52. So no kernel, number of threads or fused operation
+can change a bit.
 """
 
 from __future__ import annotations
@@ -37,13 +42,13 @@ class Product:
         Raises CompressionError where not even float64 can hold the sums.
         """
         self._matrix, self._places = matrix, places
-        weights = np.abs(matrix.values.astype(np.int64)).sum(axis=0)
+        weights = np.abs(matrix.values.astype(np.float64)).sum(axis=0)
         exponents = matrix.exponents.astype(np.int64)
         largest = max(largest, 1 << UNIT)
         for dtype, exact, fewest in KINDS:
             for kept in range(UNIT, fewest - 1, -1):
                 sums = weights * -(-largest >> (UNIT - kept))  # never too small
-                results = np.ldexp(sums.astype(np.float64), places - exponents - kept)
+                results = np.ldexp(sums, places - exponents - kept)
                 self.largest = int(results.max(initial=0)) + 1
                 if sums.max(initial=0) < 2**exact and self.largest + beside < 2 ** (exact - 1):
                     self._down = 2.0 ** (kept - UNIT)
@@ -72,11 +77,12 @@ class Product:
         return kept.astype(self.dtype)
 
     def _check(self) -> None:
-        """Compare one product with that of int64. Raises CompressionError."""
+        """Compare a product with that of int64, the largest sum in it. Raises CompressionError."""
         D = len(self._weights)
         x = (np.arange(3 * D).reshape(3, D) * 7919 % 2**self.kept).astype(np.int64)
-        x[1:] *= -1
-        x[2, ::2] *= -1
+        x[1, ::2] *= -1
+        heaviest = np.abs(self._matrix.values.astype(np.int64)).sum(axis=0).argmax()
+        x[2] = np.where(self._matrix.values[:, heaviest] < 0, -1, 1) << self.kept
         with np.errstate(over="raise"):
             sums = x.astype(self.dtype) @ self._weights
         if not np.array_equal(sums.astype(np.int64), x @ self._matrix.values.astype(np.int64)):

@@ -38,11 +38,15 @@ class QuantizedArray:
     def of(cls, weights: Array, bits: int, together: bool) -> QuantizedArray:
         """Quantise weights (rows, columns); `together`: all with one exponent.
 
-        Raises CompressionError for a weight that is too large.
+        Raises CompressionError for a weight that is too large, or no number.
         """
         largest = np.abs(weights).max(axis=0, initial=0).astype(np.float64)
         if together:
             largest = np.full_like(largest, largest.max(initial=0))
+        if not np.isfinite(largest).all():
+            raise CompressionError(
+                "a weight of the model is infinite or not a number; use another model."
+            )
         _, above = np.frexp(largest)  # largest < 2^above
         exponents = np.where(largest > 0, bits - 1 - above, 0)
         low, high = EXPONENTS

@@ -15,8 +15,6 @@ share one sequence of words: at each step those that need one take it in their o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from charnn.arrays import Array
@@ -32,22 +30,22 @@ WORD, WORD_MASK = np.uint64(WORD_BITS), np.uint64((1 << WORD_BITS) - 1)
 ROOM = np.uint64(31 + WORD_BITS - TOTAL_BITS)  # a state of 2^39 f has no room for one more symbol
 
 
-def encode(steps: Sequence[tuple[Array, Array]], lanes: int) -> bytes:
-    """Return the bytes of symbols, from the first step to the last.
+def encode(below: Array, f: Array, lanes: int) -> bytes:
+    """Return the bytes of symbols of F and f, (N,) each: step t has those from t L on.
 
-    A step is the symbols' F and f, (n,) each, of its first n lanes.
+    The first lanes have one more than the others where L does not divide N.
     """
     x = np.full(lanes, LOW, np.uint64)
     words = []
-    for below, f in reversed(steps):
-        f, below = f.astype(np.uint64), below.astype(np.uint64)
-        own = x[: len(f)]
-        full = own >= f << ROOM
+    for t in reversed(range(0, len(f), lanes)):
+        part, start = f[t : t + lanes].astype(np.uint64), below[t : t + lanes].astype(np.uint64)
+        own = x[: len(part)]
+        full = own >= part << ROOM
         if full.any():
             words.append((own[full] & WORD_MASK)[::-1])
             own[full] >>= WORD
-        quotient = own // f
-        own[:] = (quotient << M_BITS) + below + (own - quotient * f)
+        quotient = own // part
+        own[:] = (quotient << M_BITS) + start + (own - quotient * part)
     stream = np.concatenate([*words, np.empty(0, np.uint64)])[::-1]
     return x.astype("<u8").tobytes() + stream.astype("<u4").tobytes()
 

@@ -13,12 +13,18 @@ from charnn.errors import CompressionError
 LONGEST = 4  # bytes of a number
 LIMIT = 1 << 7 * LONGEST
 MORE = 0x80
+AT_ONCE = 65_536  # numbers, so that many take little memory beside their own
 
 
 def to_varints(numbers: Array) -> bytes:
     """Return numbers (N,) below `LIMIT` as bytes."""
-    wide = numbers.astype(np.uint32)
-    shifted = wide[:, None] >> (7 * np.arange(LONGEST, dtype=np.uint32))  # (N, LONGEST)
+    parts = range(0, len(numbers), AT_ONCE)
+    return b"".join(few_to_varints(numbers[start : start + AT_ONCE]) for start in parts)
+
+
+def few_to_varints(numbers: Array) -> bytes:
+    """Return numbers (N,) as bytes, with some forty bytes of memory for each."""
+    shifted = numbers.astype(np.uint32)[:, None] >> (7 * np.arange(LONGEST, dtype=np.uint32))
     lengths = 1 + np.count_nonzero(shifted[:, 1:], axis=1)[:, None]
     place = np.arange(LONGEST)
     content = (shifted & 0x7F | MORE * (place < lengths - 1)).astype(np.uint8)
@@ -35,10 +41,13 @@ def from_varints(content: bytes) -> Array:
     starts = np.concatenate([[0], ends + 1])[:-1]
     if len(starts) and (ends - starts).max() >= LONGEST:
         raise CompressionError(f"its numbers are damaged: one has more than {LONGEST} bytes.")
-    if not len(found):
-        return np.zeros(0, np.int64)
-    places = np.arange(len(found)) - np.repeat(starts, ends - starts + 1)
-    numbers: Array = np.add.reduceat((found & 0x7F).astype(np.int64) << 7 * places, starts)
+    numbers = np.empty(len(ends), np.int64)
+    for first in range(0, len(ends), AT_ONCE):
+        own, last = starts[first : first + AT_ONCE], ends[first : first + AT_ONCE]
+        part = found[own[0] : last[-1] + 1]
+        places = np.arange(own[0], last[-1] + 1) - np.repeat(own, last - own + 1)
+        values = (part & 0x7F).astype(np.int64) << 7 * places
+        numbers[first : first + AT_ONCE] = np.add.reduceat(values, own - own[0])
     return numbers
 
 

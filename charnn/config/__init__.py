@@ -18,6 +18,7 @@ from charnn.config.commands import (
     check_task,
 )
 from charnn.config.configuration import Config, check_names, current_names
+from charnn.config.dynamic import DynamicConfig
 from charnn.config.engine import EngineConfig
 from charnn.config.files import LARGEST_YAML, from_yaml, read_yaml, to_yaml
 from charnn.config.model import ModelConfig
@@ -31,6 +32,7 @@ __all__ = [
     "TASKS",
     "Config",
     "DataConfig",
+    "DynamicConfig",
     "EngineConfig",
     "EvaluationConfig",
     "GradcheckConfig",

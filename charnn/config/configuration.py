@@ -100,7 +100,7 @@ class Config:
 def defaults_of(values: Mapping[str, Any]) -> dict[str, Value]:
     """Return the defaults of the task that values name, where they are its own.
 
-    The length of a run is not among them where `epochs` says it.
+    The length of a run is not among them where `epochs` or `time` says it.
     """
     options = Config.options()
     task = str(options["task"].parse(values.get("task", TaskConfig.task)))
@@ -109,7 +109,7 @@ def defaults_of(values: Mapping[str, Any]) -> dict[str, Value]:
         for name, declared in options.items()
         if task in declared.by_task
     }
-    if values.get("epochs") not in (None, "none"):
+    if any(values.get(name) not in (None, "none") for name in ("epochs", "time")):
         own.pop("steps", None)
     return own
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from charnn.config.tasks import FED_BACK, LM, WHOLE
+from charnn.config.times import seconds_of
 from charnn.errors import ConfigError
 from charnn.options import Section, option, shown
 from charnn.registry import OPTIMIZERS, SCHEDULES
@@ -78,9 +79,15 @@ class TrainingConfig(Section):
     )
     steps: int | None = option(
         None,
-        f"Updates of the weights (none: as many as --epochs takes, or else {DEFAULT_STEPS:,}).",
+        "Updates of the weights (none: as many as --epochs or --time takes, or else "
+        f"{DEFAULT_STEPS:,}).",
         minimum=1,
         by_task={"classify": 1500, "tag": 1000, "transduce": 2000, "generate": 1500},
+    )
+    time: str | None = option(
+        None,
+        "Time that the run may take, such as 90s, 3m or 1h30m; as many updates as fit into it are "
+        "made (none: as --steps or --epochs say).",
     )
     learning_rate: float = option(
         8e-3,
@@ -232,12 +239,24 @@ class TrainingConfig(Section):
     def __post_init__(self) -> None:
         """Check the options against each other, too."""
         super().__post_init__()
-        if self.epochs is not None and self.steps is not None:
-            raise ConfigError(
-                f"epochs is {self.epochs:g} and steps is {self.steps}; give one of the two."
-            )
+        self._check_length()
         if self.shards is not None and self.shards > self.batch_size:
             raise ConfigError(
                 f"shards is {self.shards}, but batch_size is {self.batch_size}; each shard "
                 "needs a part of each batch, so lower shards."
             )
+
+    def _check_length(self) -> None:
+        """Raise ConfigError where the length of the run is said twice, or is no time."""
+        if self.epochs is not None and self.steps is not None:
+            raise ConfigError(
+                f"epochs is {self.epochs:g} and steps is {self.steps}; give one of the two."
+            )
+        if self.time is None:
+            return
+        seconds_of(self.time)
+        for name, value in (("epochs", self.epochs), ("steps", self.steps)):
+            if value is not None:
+                raise ConfigError(
+                    f"time is {shown(self.time)} and {name} is {value:g}; give one of the two."
+                )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from charnn.arrays import Arrays
+from charnn.arrays import Array, Arrays
 from charnn.config import Config, EvaluationConfig, SamplingConfig
 from charnn.generation.feedback import window_fed_back
 from charnn.generation.sampling import sample, stream
@@ -162,24 +162,7 @@ class LanguageModelling(Task):
     ) -> Assessment:
         """Score a text: see `Task.assess`."""
         ids, outside = read_for_scoring(names, options.encoding, vocabulary)
-        with progress(len(ids) - 1) as advance:
-            score = evaluate(model, ids, options.streams, advance)
-        unknown, unit = sum(outside.values()), vocabulary.unit
-        notes = unknown_notes(outside, vocabulary)
-        characters = len(ids) + (0 if vocabulary.unknown else unknown)
-        content = {
-            "characters": characters,
-            "unknown_characters": unknown,
-            "nats_per_char": score.nats_per_symbol,
-            "bits_per_char": score.bits_per_symbol,
-            "perplexity": score.perplexity,
-            "unit": unit,
-        }
-        summary = (
-            f"{score.nats_per_symbol:.4f} nats/{unit}   {score.bits_per_symbol:.4f} bits/{unit}   "
-            f"perplexity {score.perplexity:.3f}   {characters:,} {unit}s, {unknown:,} unknown"
-        )
-        return Assessment(summary, content, notes=notes)
+        return assessment_of(model, vocabulary, ids, outside, options, progress)
 
     def next_command(self, run: str, vocabulary: Vocabulary | None = None) -> str:
         """Return how text is drawn: see `Task.next_command`."""
@@ -227,6 +210,35 @@ class LanguageModelling(Task):
     ) -> Batch:
         """Return a window of which only a share is the text's: see `Task.fed_back`."""
         return window_fed_back(model, batch, states, share, random)
+
+
+def assessment_of(
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    ids: Array,
+    outside: Counter[str],
+    options: EvaluationConfig,
+    progress: Progress,
+) -> Assessment:
+    """Score ids (N,) of a text; `outside` are its characters that the vocabulary lacks, counted."""
+    with progress(len(ids) - 1) as advance:
+        score = evaluate(model, ids, options.streams, advance)
+    unknown, unit = sum(outside.values()), vocabulary.unit
+    notes = unknown_notes(outside, vocabulary)
+    characters = len(ids) + (0 if vocabulary.unknown else unknown)
+    content = {
+        "characters": characters,
+        "unknown_characters": unknown,
+        "nats_per_char": score.nats_per_symbol,
+        "bits_per_char": score.bits_per_symbol,
+        "perplexity": score.perplexity,
+        "unit": unit,
+    }
+    summary = (
+        f"{score.nats_per_symbol:.4f} nats/{unit}   {score.bits_per_symbol:.4f} bits/{unit}   "
+        f"perplexity {score.perplexity:.3f}   {characters:,} {unit}s, {unknown:,} unknown"
+    )
+    return Assessment(summary, content, notes=notes)
 
 
 def unknown_notes(outside: Counter[str], vocabulary: Vocabulary, done: str = "scored") -> list[str]:

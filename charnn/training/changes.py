@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from charnn.config import Config
 from charnn.errors import ConfigError
-from charnn.options import Value, worded
+from charnn.options import Value, shown, worded
 from charnn.text.corpus import Corpus
 from charnn.training.checkpoint import Checkpoint
 
@@ -62,6 +62,11 @@ def with_structure_of(source: Checkpoint, config: Config, fixed: Collection[str]
 def with_changes(config: Config, changes: Mapping[str, Value]) -> Config:
     """Return a resumed run's configuration. Raises ConfigError for a change it cannot take."""
     own = config.values()
+    if changes.get("time") is not None:
+        raise ConfigError(
+            f"time is {shown(changes['time'])}, but the number of updates of the run to resume is "
+            "fixed; leave time out, or give steps or epochs to train it further."
+        )
     moved = {name: changes[name] for name in MAY_MOVE if own[name] and changes.get(name)}
     for name, value in changes.items():
         if name not in (*MAY_CHANGE, *moved) and value != own[name]:

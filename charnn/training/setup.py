@@ -5,16 +5,15 @@ What a text is too short for is adapted, and said in a note, unless it was asked
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from charnn.config import Config, EngineConfig, check_names, current_names
-from charnn.engines.choice import make_engine
 from charnn.engines.shards import default_shards
 from charnn.engines.team import ALONE, Team
 from charnn.errors import RunError
-from charnn.models.model import Model
 from charnn.options import Value
 from charnn.tasks.registry import task_of
 from charnn.tasks.task import Dataset
@@ -23,7 +22,10 @@ from charnn.text.source import STANDARD_INPUT, ignore
 from charnn.training.changes import with_changes, with_structure_of, with_vocabulary_of
 from charnn.training.checkpoint import Checkpoint
 from charnn.training.events import Event
+from charnn.training.prepared import prepared as prepared
+from charnn.training.prepared import untrained
 from charnn.training.run_folder import RunFolder
+from charnn.training.timed_run import fitted_to_time
 from charnn.training.together import (
     agreed,
     check_alike,
@@ -54,38 +56,6 @@ class Run:
         return self.trainer.checkpoint()
 
 
-def prepared(
-    config: Config,
-    dataset: Dataset,
-    folder: RunFolder | None = None,
-    *,
-    model: Model | None = None,
-    resume_from: Checkpoint | None = None,
-    may_be_over: bool = False,
-    compute: EngineConfig | None = None,
-    team: Team = ALONE,
-) -> Trainer:
-    """Return a trainer with its engine: from a model's weights, random ones, or a checkpoint.
-
-    The ranks of a team must ask for it at the same time.
-    """
-    task = task_of(config)
-    if resume_from is not None:
-        model = resume_from.trained_model
-    if model is None:
-        model = untrained(config, dataset)
-    source = task.source(dataset.arrays, config)
-    engine = make_engine(config, model, dataset, compute, team)
-    return Trainer(config, dataset, source, engine, folder, resume_from, may_be_over)
-
-
-def untrained(config: Config, dataset: Dataset) -> Model:
-    """Return a model with random weights for the symbols of some data."""
-    task = task_of(config)
-    sizes = task.sizes(dataset.vocabulary)
-    return task.model.started(config.model, sizes, config.training.seed)
-
-
 def new_run(
     files: Sequence[str] | Dataset,
     config: Config,
@@ -98,6 +68,7 @@ def new_run(
     advance: Callable[[int], None] = ignore,
     compute: EngineConfig | None = None,
     team: Team = ALONE,
+    began: float | None = None,
 ) -> Run:
     """Prepare a new run on `files` in the folder `out`, by default `runs/<name>-<cell or task>`.
 
@@ -105,8 +76,10 @@ def new_run(
     which are not adapted; `init_from` is a checkpoint whose weights to start from; without `write`
     there is no folder; `advance` is told the bytes read; `compute` says what computes. All ranks of
     a `team` must call this, and rank 0 alone has the folder; where the team's launch has begun this
-    run already, the run goes on. Raises CorpusError, ConfigError, CheckpointError, RunError.
+    run already, the run goes on. What `time` limits `began` at a value of `time.perf_counter`, or
+    with this call. Raises CorpusError, ConfigError, CheckpointError, RunError.
     """
+    began = time.perf_counter() if began is None else began
     check_alike(team, config.values(), compute)
     source = shared_checkpoint(team, init_from) if init_from is not None else None
     if source is not None:
@@ -116,7 +89,8 @@ def new_run(
         path = out or default_folder(files, config)
         folder = RunFolder(path)
         if goes_on(team, folder):
-            changes = {name: value for name, value in config.values().items() if name in fixed}
+            names = {*fixed} - {"time"}  # which is `steps` by now
+            changes = {name: value for name, value in config.values().items() if name in names}
             return resume_run(path, files, changes, compute=compute, team=team)
         check_free(team, folder, force)
     if isinstance(files, Corpus):
@@ -125,11 +99,8 @@ def new_run(
     dataset = read_by_all(team, lambda: dataset_for(files, config, source, advance))
     task = task_of(config)
     config, notes = task.adapted(config, dataset, fixed)
-    if config.training.shards is None:
-        symbols = task.source(dataset.arrays, config).mean_symbols
-        shards = default_shards(config, task.sizes(dataset.vocabulary), symbols)
-        config = config.replace(shards=shards)
-    config = agreed(team, config)
+    config = agreed(team, with_shards(config, dataset))
+    config, timing = fitted_to_time(config, dataset, began, saves=write, compute=compute, team=team)
     model = untrained(config, dataset)
     if source is not None:
         new, size = task.adopt(model, dataset.vocabulary, source.model, source.vocabulary)
@@ -143,7 +114,16 @@ def new_run(
         return trainer
 
     trainer = team.together(prepare)
-    return Run(trainer, [*dataset.notes, *notes, *trainer.engine.notes()])
+    return Run(trainer, [*dataset.notes, *notes, *timing, *trainer.engine.notes()])
+
+
+def with_shards(config: Config, dataset: Dataset) -> Config:
+    """Return a configuration with a number of shards that suits the work, unless it has one."""
+    if config.training.shards is not None:
+        return config
+    task = task_of(config)
+    symbols = task.source(dataset.arrays, config).mean_symbols
+    return config.replace(shards=default_shards(config, task.sizes(dataset.vocabulary), symbols))
 
 
 def default_folder(files: Sequence[str] | Dataset, config: Config) -> Path:

@@ -11,21 +11,20 @@ with a reserve, because a machine is seldom as idle throughout as it was for a m
 from __future__ import annotations
 
 import math
-import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from charnn.config import Config, EngineConfig
-from charnn.errors import ConfigError
-from charnn.options import shown
+from charnn.config.times import seconds_of as seconds_of
+from charnn.engines.team import ALONE, Team
 from charnn.tasks.task import Dataset
-from charnn.training.setup import prepared
+from charnn.training.prepared import prepared
+from charnn.training.trainer import Trainer
 
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-PART = r"[0-9]+(?:\.[0-9]+)?[smhd]"
 SHARE = 0.93  # of the time is planned; the rest is a reserve
 FIRST = 2  # updates that are not timed: memory is touched for the first time
-FEWEST, MOST = 3, 200  # updates that are timed
+FEWEST, MOST = 3, 10_000  # updates that are timed
 MEASURED = 0.5  # seconds of measurement at the most, unless the fewest updates take longer
 PART_MEASURED = 1 / 40  # of the time, unless that is more than `MEASURED`
 NO_EVALUATION = 1 << 40  # updates
@@ -44,20 +43,6 @@ class Pace:
         return max(1, math.floor((SHARE * seconds - self.evaluation) / each))
 
 
-def seconds_of(text: str) -> float:
-    """Return a time such as `90s`, `5m`, `1.5h` or `1h30m` in seconds. Raises ConfigError."""
-    compact = "".join(text.lower().split())
-    parts = re.findall(PART, compact)
-    if not parts or "".join(parts) != compact:
-        raise ConfigError(
-            f"time is {shown(text)}; give a number with its unit: 90s, 5m, 1.5h or 1h30m."
-        )
-    seconds = sum(float(part[:-1]) * UNITS[part[-1]] for part in parts)
-    if not 0 < seconds < math.inf:
-        raise ConfigError(f"time is {shown(text)}; give more than no time, such as 5m.")
-    return seconds
-
-
 def pace_of(
     config: Config,
     dataset: Dataset,
@@ -68,17 +53,12 @@ def pace_of(
 
     The batches must fit the data, and `shards` must be chosen.
     """
-    plan = config.replace(epochs=None, steps=FIRST + MOST, eval_every=NO_EVALUATION)
+    plan = config.replace(epochs=None, time=None, steps=FIRST + MOST, eval_every=NO_EVALUATION)
     run = prepared(plan, dataset, compute=compute)
     try:
         for _ in range(FIRST):
             run.step()
-        began = time.perf_counter()
-        taken: list[float] = []
-        while len(taken) < FEWEST or (len(taken) < MOST and time.perf_counter() - began < seconds):
-            start = time.perf_counter()
-            run.step()
-            taken.append(time.perf_counter() - start)
+        update = update_seconds(run, seconds)
         evaluation = 0.0
         if dataset.has("val"):
             start = time.perf_counter()
@@ -86,7 +66,33 @@ def pace_of(
             evaluation = time.perf_counter() - start
     finally:
         run.engine.close()
-    return Pace(sum(taken) / len(taken), evaluation)
+    return Pace(update, evaluation)
+
+
+def update_seconds(run: Trainer, seconds: float, team: Team = ALONE) -> float:
+    """Make a run's updates for some seconds, but at least a few, and return those of one.
+
+    A batch of average weight is meant. All ranks of a team make as many, and rank 0's answer is for
+    all of them.
+    """
+    first = run.progress.update
+    began = time.perf_counter()
+    make(run, FEWEST)
+    each = (time.perf_counter() - began) / FEWEST
+    more = min(MOST - FEWEST, int(max(0.0, seconds / each - FEWEST)))
+    make(run, int(team.from_leader(b"%d" % more)))
+    taken = time.perf_counter() - began
+    made = range(first, run.progress.update)
+    weight = sum(run.source.weight(update) for update in made)
+    return taken * run.source.mean_weight / weight
+
+
+def make(run: Trainer, updates: int) -> None:
+    """Make some updates, be their losses finite or not: only their time matters."""
+    for number in range(run.progress.update, run.progress.update + updates):
+        with suppress(FloatingPointError):
+            run.step()
+        run.progress.update = number + 1
 
 
 def updates_within(

@@ -119,7 +119,7 @@ def test_the_group_lists_all_commands() -> None:
     assert set(listed) == {
         *("train", "sample", "eval", "vocab", "hello", "gradcheck", "info", "config", "fetch"),
         *("make", "bench", "cache", "predict", "export", "import", "plot", "report", "read"),
-        *("gradflow", "novelty", "context", "neurons", "compress", "decompress"),
+        *("gradflow", "novelty", "context", "neurons", "compress", "decompress", "tune"),
     }
 
 

@@ -46,6 +46,8 @@ def test_every_option_from_every_source(name: str, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv("CHARNN_EMBEDDING_SIZE", str(Config().model.hidden_size))
     if name == "save_every":
         value = 2.5  # a quarter of a second is too often
+    if name == "time":
+        value = "1h30m"
     expected = {"value": value, "source": "flag"}
     given = () if option.type is bool else (value,)
     assert data("config", "--" + name.replace("_", "-"), *given)[name] == expected

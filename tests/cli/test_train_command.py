@@ -7,6 +7,7 @@ import json
 import math
 import re
 import shlex
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from commands import (
 )
 
 import charnn
-from charnn.config import DEFAULT_STEPS, Config
+from charnn.config import DEFAULT_STEPS, Config, read_yaml
 from charnn.registry import CELLS
 
 RUN_FILES = {"best.npz", "config.yaml", "last.npz", "metrics.jsonl"}
@@ -344,6 +345,66 @@ def test_epochs_and_steps(given: list, in_file: str, total: int | None, verse: P
     source = run.trainer.source
     assert source.count > 20
     assert run.trainer.total == (2 * source.count if total is None else total)
+
+
+@pytest.mark.parametrize(
+    ("given", "in_file", "left"),
+    [
+        (["--time", "3m"], "steps: 5", "time"),
+        (["--time", "3m"], "epochs: 2", "time"),
+        (["--steps", 7], "time: 3m", "steps"),
+        (["--epochs", 2], "time: 3m\nsteps: none", "epochs"),
+        ([], "time: 3m", "time"),
+        (["--time", "3m", "--task", "tag"], "", "time"),  # a task whose default are steps
+        (["--time", "none"], "steps: 5", "steps"),
+    ],
+)
+def test_a_time_is_a_length_like_the_others(given: list, in_file: str, left: str) -> None:
+    """Of a time, epochs and steps, the one from the stronger source counts."""
+    Path("my.yaml").write_text(in_file)
+    values = data("config", *given, "--config", "my.yaml")
+    lengths = [name for name in ("epochs", "steps", "time") if values[name]["value"] is not None]
+    assert lengths == [left]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--time", "3m", "--steps", 7], "time is '3m' and steps is 7; give one of the two."),
+        (["--time", "3m", "--epochs", 2], "time is '3m' and epochs is 2; give one of the two."),
+        (["--time", "3"], "time is '3'; give a number with its unit: 90s, 5m"),
+        (["--time", "soon"], "time is 'soon'; give a number with its unit: 90s, 5m"),
+        (["--time", "0s"], "time is '0s'; give more than no time"),
+        (["--time", "0.001s"], "time is '0.001s', but the start of this run, one update and"),
+    ],
+)
+def test_times_that_cannot_be(given: list, told: str, verse: Path) -> None:
+    """Nonsense, a second length, or less time than a run needs is one sentence, and no folder."""
+    small = ("--hidden-size", 8, "--batch-size", 2, "--seq-length", 8)
+    assert told in refusal("train", verse, *small, *given)
+    assert not Path("runs").exists()
+
+
+def test_a_run_of_a_few_seconds(verse: Path) -> None:
+    """A run ends with its time, says where its steps come from, and is one of that many steps."""
+    small = ("--hidden-size", 8, "--batch-size", 2, "--seq-length", 8, "--eval-every", 10_000)
+    began = time.perf_counter()
+    said = succeed("train", verse, *small, "--shards", 1, "--time", "3s", "--out", "run").stderr
+    taken = time.perf_counter() - began
+    config = read_yaml(Path("run/config.yaml"))
+    steps = config["steps"]
+    assert isinstance(steps, int)
+    assert steps > 10
+    assert config["time"] is None
+    assert re.search(rf"note +steps is {steps:,}, from --time 3s: [\d.]+ m?s an update\.", said)
+    assert charnn.load("run/last.npz").progress.update == steps
+    assert 0.5 < taken < 15  # on a busy machine; an idle one takes 2.7 to 3 s
+
+
+def test_a_run_is_not_resumed_for_a_time(copied: Path) -> None:
+    """Its number of updates is fixed."""
+    sentence = refusal("train", "--resume", copied, "--time", "3m")
+    assert "time is '3m', but the number of updates of the run to resume is fixed" in sentence
 
 
 def test_epochs_make_updates(verse: Path) -> None:

@@ -58,12 +58,18 @@ def test_a_cell_state_grows_to_its_bound() -> None:
     assert (network.read(np.zeros(1, int), [(states[0][0], c * 0 + 2.0**30)])[0][1] <= 2**30).all()
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3])
-def test_double_precision(layers: int) -> None:
+@pytest.mark.parametrize(("layers", "scale"), [(1, 40.0), (2, 40.0), (3, 8.0)])
+def test_double_precision(layers: int, scale: float) -> None:
     """States without a bound and large weights need products of 53 bits; the same integers."""
-    quantized = quantized_of(40.0, cell="mingru", num_layers=layers, bits=8)
+    quantized = quantized_of(scale, cell="mingru", num_layers=layers, bits=8)
     assert products_of(IntegerNetwork(quantized))[-1].dtype is np.float64
     assert differences(quantized) == []
+
+
+def test_states_too_large() -> None:
+    """States without a bound that could become too large to be exact are an error."""
+    with pytest.raises(CompressionError, match="added up exactly"):
+        IntegerNetwork(quantized_of(40.0, cell="mingru", num_layers=3, bits=8))
 
 
 def test_mixed_precision() -> None:

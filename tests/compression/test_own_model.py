@@ -15,6 +15,7 @@ from charnn.compression.model_size import (
     expected_bits,
     expected_bytes,
     least_count,
+    network_bits,
     weights_of,
     width_without_a_limit,
     with_width,
@@ -71,10 +72,15 @@ def test_the_vocabulary_is_never_empty(odd: Path) -> None:
 
 
 def test_larger_networks_and_longer_training_need_fewer_bits() -> None:
-    """The rule of thumb falls in both of its arguments, and has its floor."""
-    assert expected_bits(10_000, 1e6) > expected_bits(100_000, 1e6) > expected_bits(100_000, 1e7)
-    assert expected_bits(10**9, 1e12) > 1
-    assert expected_bytes(1_000, 8_000, 1.0) == pytest.approx(800 + 8_000)  # 8 bits at the most
+    """The rule of thumb falls in all of its arguments, and has its bounds."""
+    assert network_bits(10_000, 1e6) > network_bits(100_000, 1e6) > network_bits(100_000, 1e7)
+    assert network_bits(10**9, 1e12) > 1
+    assert network_bits(100, 1) == 8
+    assert expected_bits(10_000, 10**5, 1e6) > expected_bits(10_000, 10**6, 1e6)
+    assert expected_bits(10_000, 10**7, 1e6) == expected_bits(10_000, 10**8, 1e6)
+    assert expected_bits(10_000, 10**6, 1e6) < network_bits(10_000, 1e6)
+    bits = expected_bits(1_000, 8_000, 1.0)
+    assert expected_bytes(1_000, 8_000, 1.0) == pytest.approx(1_050 + 1_000 * bits)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +88,23 @@ def test_larger_networks_and_longer_training_need_fewer_bits() -> None:
     [(37_505, 4.1e6, 2.297), (107_713, 4.1e6, 2.002), (346_433, 6.1e6, 1.693)],
 )
 def test_the_rule_of_thumb_meets_measurements(weights: int, seen: float, bits: float) -> None:
-    """Bits a character of networks that were trained on 1 MB of English plays."""
-    assert expected_bits(weights, seen) == pytest.approx(bits, abs=0.06)
+    """Bits a character of networks alone that were trained on 1 MB of English plays."""
+    assert network_bits(weights, seen) == pytest.approx(bits, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("weights", "characters", "seen", "bits"),
+    [
+        (6_353, 10_000, 6e4, 3.121),
+        (6_353, 100_000, 6e4, 2.503),
+        (6_353, 1_115_394, 8.2e5, 2.201),
+        (37_505, 1_115_394, 8.2e5, 2.163),
+        (14_689, 1_115_394, 4.1e6, 2.156),
+    ],
+)
+def test_it_meets_those_of_files(weights: int, characters: int, seen: float, bits: float) -> None:
+    """Bits a character that were coded, of parts of the same text."""
+    assert expected_bits(weights, characters, seen) == pytest.approx(bits, abs=0.06)
 
 
 def test_longer_texts_get_wider_networks() -> None:
@@ -91,7 +112,7 @@ def test_longer_texts_get_wider_networks() -> None:
     shares = np.zeros(0x110000, np.int64)
     shares[32:92] = 1
     config = ModelConfig(cell="lstm")
-    widths = [width_without_a_limit(config, shares * n) for n in (50, 5_000, 50_000, 1_000_000)]
+    widths = [width_without_a_limit(config, shares * n) for n in (50, 30_000, 200_000, 1_000_000)]
     assert widths[0] == WIDTHS[0]
     assert widths == sorted(set(widths))
     assert least_count(widths[0]) < least_count(widths[-1])

@@ -80,10 +80,16 @@ def test_same_words(kind: Callable[[np.random.Generator, int], Array], V: int) -
     coder = AnsCoder(np.array([0, LOW >> 32], np.uint32))
     for symbol, model in zip(reversed(symbols), reversed(models), strict=True):
         coder.encode_reverse(symbol, model)
-    content = rans.encode(steps, 1)
+    content = encode(steps)
     assert (in_constrictions_order(content) == coder.get_compressed()).all()
     other = AnsCoder(in_constrictions_order(content))
     assert [other.decode(model) for model in models] == symbols
+
+
+def encode(steps: list[tuple[Array, Array]]) -> bytes:
+    """Encode symbols that are given step by step, in one lane."""
+    below, f = (np.concatenate(part) for part in zip(*steps, strict=True))
+    return rans.encode(below, f, 1)
 
 
 def in_constrictions_order(content: bytes) -> Array:
@@ -102,9 +108,9 @@ def test_constriction_notices() -> None:
     steps = [(np.array([TOTAL - 3]), np.array([3]))] * 20
     coder = AnsCoder(np.array([0, LOW >> 32], np.uint32))
     coder.encode_reverse(np.ones(20, np.int32), model_of(f))
-    same = in_constrictions_order(rans.encode(steps, 1))
+    same = in_constrictions_order(encode(steps))
     assert np.array_equal(same, coder.get_compressed())
     with pytest.MonkeyPatch.context() as own:
         own.setattr(rans, "LOW", LOW >> 1)
         own.setattr(rans, "ROOM", rans.ROOM - np.uint64(1))
-        assert not np.array_equal(in_constrictions_order(rans.encode(steps, 1)), same)
+        assert not np.array_equal(in_constrictions_order(encode(steps)), same)
