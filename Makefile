@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo demo-tasks test parity ranks page bench gpu behaviour scale exact torture fuzz docs
+.PHONY: demo demo-tasks test examples parity ranks page bench gpu behaviour scale exact torture fuzz docs
 .PHONY: picture clean
 
 # Train on the play in data/, then sample the model at a low temperature and at 1.
@@ -50,6 +50,10 @@ test: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Run all commands and examples of the documentation, with small models.
+examples: .venv/installed-test
+	$(BIN)/python -m pytest tests/examples
 
 # Compare charnn with PyTorch (a large download) on the same weights and data.
 parity: .venv/installed-parity
