@@ -37,8 +37,9 @@ class Table:
         """Return the function's values of x, integers of some binary places, rounded half up."""
         at = x * 2.0 ** (LOOKUP - places)
         at += self.centre + 0.5
-        np.clip(at, 0, len(self.values) - 1, out=at)
-        found: Array = self.values.take(at.astype(np.intp), mode="clip")  # the fastest mode
+        np.maximum(at, 0, out=at)  # before it is cast: what is out of range has no integer
+        np.minimum(at, len(self.values) - 1, out=at)
+        found: Array = self.values.take(at.astype(np.intp), mode="clip")  # the fastest
         return found
 
 
