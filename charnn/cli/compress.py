@@ -89,7 +89,7 @@ def command(
     check_model(run, embed, train)
     jobs = jobs_of(files, out, compressed_name, force)
     check_output(jobs, as_json, binary=True)
-    model = None if run is None else model_of(run)(options.bits)
+    model = None if run is None else model_of(run)(options.bits_of(embed))
     for job in jobs:
         if model is not None:
             compress_by(job, model, embed, options, quiet, as_json)
@@ -137,7 +137,7 @@ def compress_by_own(
         total = round(1000 * seconds)
         with naming(job), progress_bar("training", total, quiet or as_json) as advance:
             own = train_on(source, seconds, advance=advance)
-        model = QuantizedModel.of(own.model, own.vocabulary, options.bits)
+        model = QuantizedModel.of(own.model, own.vocabulary, options.bits_of(embedded=True))
         compress_by(job, model, True, options, quiet, as_json, own, source)
 
 

@@ -19,7 +19,7 @@ def compress(
     checkpoint: Checkpoint,
     *,
     embed: bool = False,
-    bits: int = 9,
+    bits: int | None = None,
     lanes: int | None = None,
     workers: int | None = None,
 ) -> bytes:
@@ -30,7 +30,7 @@ def compress(
     cannot compress, and CompressionError.
     """
     options = CompressionConfig(bits=bits, lanes=lanes)
-    quantized = quantized_model(checkpoint, options.bits)
+    quantized = quantized_model(checkpoint, options.bits_of(embed))
     source = io.BytesIO(utf8(content) if isinstance(content, str) else content)
     target = io.BytesIO()
     compress_stream(source, target, quantized, embed, options.lanes, workers)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from charnn.options import Section, option
 
 LEAST_BITS, MOST_BITS = 6, 12
+BITS, BITS_EMBEDDED = 9, 7
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,14 @@ class CompressionConfig(Section):
         minimum=1,
         maximum=256,
     )
-    bits: int = option(
-        9,
+    bits: int | None = option(
+        None,
         "Bits of a weight of the model in integers: fewer make a model that is embedded smaller, "
-        "and the text larger.",
+        "and the text larger (none: 9, or 7 where the model is in the file).",
         minimum=LEAST_BITS,
         maximum=MOST_BITS,
     )
+
+    def bits_of(self, embedded: bool) -> int:
+        """Return the bits of a weight of a model that is in the file, or is not."""
+        return self.bits or (BITS_EMBEDDED if embedded else BITS)

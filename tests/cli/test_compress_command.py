@@ -275,7 +275,7 @@ class TestReports:
         coins.write_bytes(tosses(40_000, 3).encode())
         output("compress", coins, "--model", reader, "--embed", *FAST)
         found = data("info", "coins.txt.cnn")["model"]
-        assert (found["cell"], found["hidden_size"], found["bits"]) == ("lstm", 8, 9)
+        assert (found["cell"], found["hidden_size"], found["bits"]) == ("lstm", 8, 7)
         assert f"in the file, {found['bytes']:,} bytes: lstm, 1 x 8 units" in output(
             "info", "coins.txt.cnn"
         )
