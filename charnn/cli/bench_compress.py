@@ -30,7 +30,7 @@ def measure_compression(
     for name in given(ctx, OTHERS):
         flag = "--engine" if name == "engines" else f"--{name}"
         raise ConfigError(f"{flag} is not for bench --compress; leave one of the two out.")
-    quantized = model_of(run)(CompressionConfig().bits)
+    quantized = model_of(run)(CompressionConfig().bits_of(embedded=False))
     with progress_bar("compressing", None, quiet or as_json) as advance:
         found = compared(Path(text), quantized, advance)
     if as_json:
