@@ -2,8 +2,9 @@
 
 The width is the one from which the smallest file is expected (`charnn.compression.model_size`): of
 each that comes into question some updates are timed, which tells how much of the text it would see
-in the time. The number of updates is fixed by that, so that the learning rate's schedule ends in
-time; where the machine becomes slower on the way, the end is drawn closer.
+in the time. The number of updates is planned by that, so that the learning rate's schedule ends in
+time. In the first part of the time the plan still follows the machine's pace; after that, the end
+is only ever drawn closer, where the machine becomes slower.
 
 Nothing is held out: a model that knows this text by heart is what is wanted, as far as its weights
 are fewer than what they save. So there is no dropout, either.
@@ -47,6 +48,8 @@ from charnn.training.trainer import Trainer
 BLOCK = 1 << 20  # bytes read at a time
 FEWEST_CHARACTERS = 2
 CHECK = 16  # updates between two looks at the clock
+EARLY = 0.15  # of the time, in which the number of updates follows the pace either way
+RESERVE = 0.05  # of what is left then
 OPTIONS = {
     "cell": "lstm",
     "dropout": 0.0,
@@ -106,8 +109,9 @@ def train_on(
 
 
 def follow(run: Trainer, began: float, seconds: float, advance: Callable[[int], None]) -> None:
-    """Make a run's updates, fewer of them where they would take longer than planned."""
+    """Make a run's updates: more or fewer than planned, as the machine is faster or slower."""
     started, told, steps = time.perf_counter(), began, 0
+    most = max(run.total, int(MOST_PASSES / run.source.epochs(1)))
     try:
         for event in run.run():
             if not isinstance(event, Step):
@@ -117,8 +121,11 @@ def follow(run: Trainer, began: float, seconds: float, advance: Callable[[int], 
                 now = time.perf_counter()
                 advance(round(1000 * (now - told)))
                 told = now
-                left = (began + seconds - now) * steps / (now - started)
-                run.total = min(run.total, event.update + max(0, int(left)))
+                left = max(0.0, (began + seconds - now) * steps / (now - started))
+                if now - began < EARLY * seconds:
+                    run.total = min(most, event.update + int((1 - RESERVE) * left))
+                else:
+                    run.total = min(run.total, event.update + int(left))
     finally:
         run.engine.close()
 
