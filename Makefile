@@ -3,8 +3,8 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 
-.PHONY: demo demo-tasks test examples parity ranks page bench gpu behaviour scale exact torture fuzz docs
-.PHONY: picture clean
+.PHONY: demo demo-tasks test test-long parity ranks page bench gpu behaviour scale exact
+.PHONY: torture fuzz docs picture clean
 
 # Train on the play in data/, then sample the model at a low temperature and at 1.
 demo: runs/demo/best.npz
@@ -51,9 +51,10 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Run all commands and examples of the documentation, with small models.
-examples: .venv/installed-test
-	$(BIN)/python -m pytest tests/examples
+# Run the tests that take longest: all commands and examples of the documentation, reports, and a few
+# trials of each kind of damage.
+test-long: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/examples tests/report tests/torture
 
 # Compare charnn with PyTorch (a large download) on the same weights and data.
 parity: .venv/installed-parity

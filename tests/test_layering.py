@@ -234,10 +234,11 @@ def test_text_and_mathematics_are_functions_of_their_arguments() -> None:
 
 
 def test_every_folder_of_tests_is_run(pytestconfig: pytest.Config) -> None:
-    """`make test` runs every folder but the documentation's commands, and what needs more."""
+    """`make test` runs every folder but those that take longest or need more."""
     tests = Path(__file__).parent
     folders = {f"tests/{path.parent.name}" for path in tests.glob("*/test_*.py")}
-    apart = {"tests/examples", "tests/page", "tests/parity", "tests/ranks"}
+    apart = {f"tests/{name}" for name in ("examples", "report", "torture")}  # make test-long
+    apart |= {"tests/page", "tests/parity", "tests/ranks"}
     assert folders - set(pytestconfig.getini("testpaths")) == apart
 
 

@@ -1,6 +1,6 @@
 """The documentation is true: commands can be parsed, links resolve, nothing is outdated.
 
-`make examples` runs the commands and the examples.
+`make test-long` runs the commands and the examples.
 """
 
 from __future__ import annotations
