@@ -82,7 +82,7 @@ def command(
     of the model beside them, whether it is in the file or not.
     """
     from charnn.cli.compression_files import check_output, compressed_name, jobs_of
-    from charnn.training.time_budget import seconds_of
+    from charnn.config.times import seconds_of
 
     options = CompressionConfig(**values)
     seconds = None if train is None else seconds_of(train)

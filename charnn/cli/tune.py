@@ -141,8 +141,8 @@ def begin(
 ) -> Tuning:
     """Prepare a new search, and show how far reading is."""
     from charnn.cli.console import progress_bar
+    from charnn.config.times import seconds_of
     from charnn.tasks.registry import task_of
-    from charnn.training.time_budget import seconds_of
     from charnn.tuning.setup import new_search
 
     seconds, target = times
@@ -173,7 +173,7 @@ def again(
 ) -> Tuning:
     """Prepare the rest of a search, and show that it reads."""
     from charnn.cli.console import progress_bar
-    from charnn.training.time_budget import seconds_of
+    from charnn.config.times import seconds_of
     from charnn.tuning.setup import resume_search
 
     limit = None if seconds is None else seconds_of(seconds)

@@ -35,7 +35,7 @@ from charnn.models.model import Sizes
 from charnn.nn.parameters import count, shapes_of
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
-WEIGHT = 1.05  # bytes of a packed weight of 9 bits
+WEIGHT = 0.8  # bytes of a packed weight of 7 bits
 FLOOR, OF_WEIGHTS, BY_WEIGHTS, OF_SEEN, BY_SEEN = 1.0, 20.0, 0.28, 9500.0, 0.7
 ALONE, OF_LENGTH, BY_LENGTH = 1.55, 11.6, 0.217
 TOGETHER = 8  # k

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ from charnn.engines.shards import default_shards
 from charnn.models.language_model import LanguageModel
 from charnn.models.model import Sizes
 from charnn.text.batches import BOTH, fit_streams
-from charnn.text.corpus import Corpus
+from charnn.text.corpus import Corpus, corpus_in_memory
 from charnn.text.source import ignore
 from charnn.text.vocabulary import CODE_POINTS, Vocabulary, code_points
 from charnn.training.events import Step
@@ -200,15 +200,4 @@ def encoded(path: Path, vocabulary: Vocabulary, characters: int) -> Iterator[Cor
             for block in text_of(path):
                 file.write(vocabulary.encode(block).data)
         ids = np.memmap(place, vocabulary.id_dtype, "r", shape=(characters,))
-        yield Corpus(
-            name=path.name,
-            files=[],
-            ids=ids,
-            vocabulary=vocabulary,
-            train=ids,
-            val=ids[:0],
-            test=ids[:0],
-            unknown=0,
-            fingerprint="",
-            path=place,
-        )
+        yield replace(corpus_in_memory(ids, vocabulary, path.name), path=place)

@@ -16,12 +16,12 @@ import numpy as np
 
 from charnn.arrays import Array
 from charnn.config import ModelConfig
+from charnn.config.compression import BITS
 from charnn.errors import CompressionError, ConfigError
 from charnn.models.language_model import LanguageModel, parameter_shapes
 from charnn.text.vocabulary import Vocabulary
 
 ARITHMETIC = 1  # the version of the integer network: with another one the digest is another
-BITS = 9  # of a weight, its sign included
 VECTOR_BITS = 16  # of a bias, a gain or a peephole
 EXPONENTS = -14, 40  # the least and the largest
 SHAPE = ("cell", "hidden_size", "num_layers", "gru_reset", "embedding_size", "tie_weights")

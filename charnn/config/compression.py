@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from charnn.options import Section, option
 
 LEAST_BITS, MOST_BITS = 6, 12
-BITS, BITS_EMBEDDED = 9, 7
+BITS, BITS_EMBEDDED = 9, 7  # of a weight, its sign included
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from charnn.config import Config, EngineConfig
-from charnn.config.times import seconds_of as seconds_of
 from charnn.engines.team import ALONE, Team
 from charnn.tasks.task import Dataset
 from charnn.training.prepared import prepared
@@ -93,17 +92,3 @@ def make(run: Trainer, updates: int) -> None:
         with suppress(FloatingPointError):
             run.step()
         run.progress.update = number + 1
-
-
-def updates_within(
-    config: Config, dataset: Dataset, seconds: float, compute: EngineConfig | None = None
-) -> int:
-    """Return how many updates of a configuration fit into a time on this machine; at least one.
-
-    The measurement itself is part of the time, and so are the evaluations every `eval_every`
-    updates where the data have a validation part.
-    """
-    began = time.perf_counter()
-    pace = pace_of(config, dataset, compute, min(MEASURED, PART_MEASURED * seconds))
-    left = seconds - (time.perf_counter() - began)
-    return pace.updates(left, config.training.eval_every)

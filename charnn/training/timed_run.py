@@ -136,10 +136,8 @@ def cost_of(
     length: dict[str, Value] = {"epochs": None, "time": None, "steps": 2 * middle}
     plan = config.replace(**length, eval_every=NO_EVALUATION, learning_rate=CALM)
     if chosen(compute or EngineConfig()) == "torch":
-        run, _ = started(
-            plan, dataset, compute, team
-        )  # what a process does only once takes seconds
-        run.engine.close()
+        # Once, for nothing: what a process does only the first time takes seconds.
+        started(plan, dataset, compute, team)[0].engine.close()
     run, start = started(plan, dataset, compute, team)
     try:
         early = 0.0

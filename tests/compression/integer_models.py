@@ -10,8 +10,9 @@ from naive_network import NaiveNetwork
 
 from charnn.arrays import Array
 from charnn.compression import frequencies, integer_network
-from charnn.compression.quantized import BITS, QuantizedModel
+from charnn.compression.quantized import QuantizedModel
 from charnn.config import ModelConfig
+from charnn.config.compression import BITS
 from charnn.models.language_model import LanguageModel
 from charnn.text.vocabulary import Vocabulary
 
