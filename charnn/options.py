@@ -21,6 +21,7 @@ from charnn.errors import ConfigError
 
 Value: TypeAlias = str | int | float | bool | None
 
+LANGUAGE_MODEL = "lm"  # the task whose defaults may follow from a text
 LONGEST_SHOWN = 100  # characters of a value in a message
 DECLARED: dict[type[Section], Mapping[str, Option]] = {}  # the sections read so far
 WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -40,12 +41,14 @@ def option(
     tasks: Collection[str] | None = None,
     because: str | None = None,
     by_task: Mapping[str, Value] | None = None,
+    by_text: bool = False,
 ) -> Any:
     """Declare an option with inclusive (minimum, maximum) or exclusive (above, below) bounds.
 
     `formerly` is an earlier name of the option, which is still accepted. `tasks` names the tasks
     that the option is for, where it is not for all; `because` says why the others refuse it;
-    `by_task` are the defaults of tasks that differ from `default`.
+    `by_task` are the defaults of tasks that differ from `default`. With `by_text` a language model
+    that is trained has another one, which follows from its cell, its text and the run's length.
     """
     metadata = {
         "help": help,
@@ -59,6 +62,7 @@ def option(
         "tasks": tasks,
         "because": because,
         "by_task": by_task or {},
+        "by_text": by_text,
     }
     return field(default=default, metadata=metadata)
 
@@ -82,10 +86,15 @@ class Option:
     tasks: Collection[str] | None
     because: str | None
     by_task: Mapping[str, Value]
+    by_text: bool
 
     def serves(self, task: str) -> bool:
         """Return whether the option is one of a task's."""
         return self.tasks is None or task in self.tasks
+
+    def follows(self, task: str) -> bool:
+        """Return whether a run of a task chooses a default of its own: see `option`."""
+        return self.by_text and task == LANGUAGE_MODEL
 
     def default_for(self, task: str) -> Value:
         """Return the option's default for a task."""

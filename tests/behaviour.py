@@ -25,7 +25,10 @@ from pathlib import Path
 
 LAGS = (1, 2, 5, 10, 20, 50, 100)
 BEYOND = 40  # symbols of a line of memorise that have one to repeat
-LM = "train tinyshakespeare.txt --val-fraction 0.1 --steps 3000 --sample-length 0"
+LM = (
+    "train tinyshakespeare.txt --val-fraction 0.1 --steps 3000 --learning-rate 0.008 "
+    "--dropout 0.1 --sample-length 0"
+)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ SOURCES = {
     ParameterSource.DEFAULT_MAP: "config file",
 }
 FILE_OPTIONS = {"vocab", "val", "test"}  # declared options whose value is the name of a file
+BY_TEXT = "by cell and text"  # where a default comes from that training chooses
 LENGTHS = ("epochs", "steps", "time")  # options that say how long a run is
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -191,8 +192,10 @@ def defaults_of(declared: Option) -> str:
     words = {None: "none", True: "yes", False: "no"}
     tasks: dict[str, list[str]] = {}  # by their default
     for task in declared.tasks or TASKS:
-        value = declared.by_task.get(task, declared.default)
+        value = declared.default_for(task)
         shown = words[value] if value is None or isinstance(value, bool) else f"{value}"
+        if declared.follows(task):
+            shown = BY_TEXT
         tasks.setdefault(shown, []).append(task)
     first, *others = tasks
     return "; ".join([first, *(f"{', '.join(tasks[shown])}: {shown}" for shown in others)])

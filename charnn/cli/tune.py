@@ -156,6 +156,7 @@ def begin(
             limits[0],
             target=limits[1],
             fixed=asked,
+            given=values,
             out=None if out is None else Path(out),
             force=force,
             advance=advance,

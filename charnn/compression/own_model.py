@@ -36,6 +36,7 @@ from charnn.config import Config
 from charnn.engines.shards import default_shards
 from charnn.models.language_model import LanguageModel
 from charnn.models.model import Sizes
+from charnn.tasks.text_defaults import suited
 from charnn.text.batches import BOTH, fit_streams
 from charnn.text.corpus import Corpus, corpus_in_memory
 from charnn.text.source import ignore
@@ -101,7 +102,8 @@ def train_on(
     vocabulary = vocabulary_of(counts, least_count(widest))
     with encoded(path, vocabulary, characters) as corpus:
         plan = plan_for(config, corpus, widest, seconds - (time.perf_counter() - began))
-        run = prepared(plan.config.replace(steps=plan.updates), corpus)
+        own, _ = suited(plan.config.replace(steps=plan.updates), characters, OPTIONS)
+        run = prepared(own, corpus)
         follow(run, began, seconds, advance)
         model, made = run.model, run.progress.update
         passes = run.source.epochs(made)

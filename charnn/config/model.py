@@ -29,6 +29,7 @@ class ModelConfig(Section):
         minimum=0,
         below=1,
         by_task={"classify": 0.3, "tag": 0.3, "transduce": 0.3, "generate": 0.3},
+        by_text=True,
     )
     gru_reset: str = option(
         "before",

@@ -83,6 +83,7 @@ class TrainingConfig(Section):
         f"{DEFAULT_STEPS:,}).",
         minimum=1,
         by_task={"classify": 1500, "tag": 1000, "transduce": 2000, "generate": 1500},
+        by_text=True,
     )
     time: str | None = option(
         None,
@@ -94,6 +95,7 @@ class TrainingConfig(Section):
         "Learning rate after warm-up.",
         above=0,
         by_task={"classify": 0.003, "tag": 0.003, "transduce": 0.002, "generate": 0.005},
+        by_text=True,
     )
     batch_size: int = option(
         16,

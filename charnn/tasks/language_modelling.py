@@ -21,6 +21,7 @@ from charnn.models.stack import LayerStates
 from charnn.nn.parameters import SYMBOLS
 from charnn.tasks.assessment import Assessment, Progress
 from charnn.tasks.task import Dataset, Task
+from charnn.tasks.text_defaults import suited
 from charnn.text.batches import WHOLE, Batch, Share, Streams, fit_streams
 from charnn.text.corpus import Corpus, encode_corpus, make_vocabulary, read_for_scoring
 from charnn.text.source import TextFiles, ignore, size_of, stem
@@ -103,6 +104,12 @@ class LanguageModelling(Task):
                 "the text is too short for a validation part: the best is by training loss."
             )
         return config.replace(batch_size=batch, seq_length=steps), notes
+
+    def suited(
+        self, config: Config, dataset: Dataset, asked: Collection[str]
+    ) -> tuple[Config, list[str]]:
+        """Return a configuration with defaults for the text: see `Task.suited`."""
+        return suited(config, dataset.parts["train"], asked)
 
     def adopt(
         self, model: LanguageModel, own: Vocabulary, source: LanguageModel, known: Vocabulary

@@ -141,6 +141,19 @@ class Task(ABC):
         """
         return config, []
 
+    def suited(
+        self,
+        config: Config,
+        dataset: Dataset,
+        asked: Collection[str],
+    ) -> tuple[Config, list[str]]:
+        """Return a configuration with the defaults that follow from the data, and notes of them.
+
+        Options that were `asked` for keep their values. Where the configuration has a `time`, the
+        number of updates is not known yet, and nothing changes.
+        """
+        return config, []
+
     @abstractmethod
     def adopt(self, model: Any, own: Any, source: Any, known: Any) -> tuple[int, int]:
         """Copy the weights of `source`, whose vocabulary is `known`, into a model of `own`.

@@ -99,8 +99,12 @@ def new_run(
     dataset = read_by_all(team, lambda: dataset_for(files, config, source, advance))
     task = task_of(config)
     config, notes = task.adapted(config, dataset, fixed)
+    asked = {*fixed} if source is None else {*fixed, "learning_rate"}  # weights that have learnt
+    config, chosen = task.suited(config, dataset, asked)
     config = agreed(team, with_shards(config, dataset))
     config, timing = fitted_to_time(config, dataset, began, saves=write, compute=compute, team=team)
+    if timing:
+        config, chosen = task.suited(config, dataset, asked)
     model = untrained(config, dataset)
     if source is not None:
         new, size = task.adopt(model, dataset.vocabulary, source.model, source.vocabulary)
@@ -114,7 +118,7 @@ def new_run(
         return trainer
 
     trainer = team.together(prepare)
-    return Run(trainer, [*dataset.notes, *notes, *timing, *trainer.engine.notes()])
+    return Run(trainer, [*dataset.notes, *notes, *timing, *chosen, *trainer.engine.notes()])
 
 
 def with_shards(config: Config, dataset: Dataset) -> Config:

@@ -30,15 +30,16 @@ def best_yaml(search: Search, best: Result, record: Record, unit: str) -> str:
 
 
 def values_of(search: Search, best: Result, record: Record) -> dict[str, Value]:
-    """Return the options of a result's training that are not the defaults, and its length."""
+    """Return a result's length, and its options that are not the defaults or could differ there."""
     config = record.start.replace(**search.candidates[best.trial], steps=search.final_steps(best))
     task = config.task.task
     defaults = Config.from_values({"task": task}).values() | {"task": Config().task.task}
-    values = config.own_values()
+    values, known = config.own_values(), Config.options()
     return {
         name: value
         for name, value in values.items()
-        if name == "steps" or (value != defaults[name] and name != "epochs")
+        if known[name].follows(task) or name == "steps" or value != defaults[name]
+        if name != "epochs"
     }
 
 

@@ -21,7 +21,7 @@ from charnn.tuning.picture import trials_picture
 from charnn.tuning.plan import RESERVE, cost, plan_of
 from charnn.tuning.search import Result, Rung, Search
 from charnn.tuning.space import candidates, searched
-from charnn.tuning.trial import Laboratory, beginning, measured
+from charnn.tuning.trial import Laboratory, beginning, measured, suited
 
 LENGTH = ("epochs", "steps")
 
@@ -69,6 +69,7 @@ def new_search(
     *,
     target: float | None = None,
     fixed: Collection[str] = (),
+    given: Collection[str] = (),
     out: Path | None = None,
     force: bool = False,
     advance: Callable[[int], None] = ignore,
@@ -76,7 +77,8 @@ def new_search(
 ) -> Tuning:
     """Prepare a search of some seconds around a configuration, in the folder `out`.
 
-    Options that are `fixed` are not varied; `target` is how many seconds the training may take that
+    Options that are `fixed` are not varied; those that are `given` are where the search starts, and
+    others start from what suits the text. `target` is how many seconds the training may take that
     is searched for. Raises ConfigError, CorpusError, RunError.
     """
     began = time.monotonic()
@@ -104,11 +106,13 @@ def new_search(
     plan = plan_of(seconds, target, known.least, known.slowness)
     sizes = plan.sizes
     final = target or RESERVE * seconds / known.slowness / cost(len(sizes), sizes[-1])
+    updates = known.pace.updates(final, start.training.eval_every)
+    start, chosen = suited(start, dataset, updates, {*fixed, *given})
     laboratory = Laboratory(dataset, start, known.pace, compute)
     found = candidates(start, names, sizes[0], lambda each: laboratory.allows(each, final))
     record = Record(list(dataset.files), dataset.fingerprint, start, known.pace, plan, found)
     folder.create(record, force)
-    return made(folder, record, laboratory, [], [*dataset.notes, *notes], began)
+    return made(folder, record, laboratory, [], [*dataset.notes, *notes, *chosen], began)
 
 
 def resume_search(

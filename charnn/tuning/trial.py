@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ from charnn.training.setup import new_run, prepared
 from charnn.training.time_budget import Pace
 from charnn.training.trainer import Trainer
 from charnn.tuning.search import Outcome, Values
+from charnn.tuning.space import SEARCHED
 
 FEWEST_UPDATES = 100  # of the start's run on the first rung
 FEWEST_FINAL_UPDATES = 1000  # of what is searched for, in the final training
@@ -103,7 +104,8 @@ class Laboratory:
         steps = self.updates(config, seconds)
         if over():
             return None
-        run = new_run(self.dataset, config.replace(steps=steps), write=False, compute=self.compute)
+        config = config.replace(steps=steps)
+        run = new_run(self.dataset, config, fixed=SEARCHED, write=False, compute=self.compute)
         trainer, failure = run.trainer, None
         try:
             for event in run:
@@ -142,6 +144,14 @@ def ready(config: Config, dataset: Dataset) -> Config:
     task = task_of(config)
     symbols = task.source(dataset.arrays, config).mean_symbols
     return config.replace(shards=default_shards(config, task.sizes(dataset.vocabulary), symbols))
+
+
+def suited(
+    start: Config, dataset: Dataset, updates: int, asked: Collection[str]
+) -> tuple[Config, list[str]]:
+    """Return a start with the defaults that suit a training of some updates, and notes of them."""
+    config, notes = task_of(start).suited(start.replace(steps=updates), dataset, asked)
+    return config.replace(steps=None), notes
 
 
 def measured(

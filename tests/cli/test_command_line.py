@@ -223,6 +223,7 @@ def test_every_option_is_a_flag(name: str, option) -> None:
     tasks: dict[str, list[str]] = {}
     for task in option.tasks or TASKS:
         value = str(option.by_task.get(task, option.default))
+        value = "by cell and text" if option.by_text and task == "lm" else value
         tasks.setdefault(words.get(value, value), []).append(task)
     first, *others = tasks
     defaults = [first, *(f"{', '.join(tasks[value])}: {value}" for value in others)]

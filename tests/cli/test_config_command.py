@@ -63,15 +63,17 @@ def test_every_option_from_every_source(name: str, monkeypatch: pytest.MonkeyPat
 def test_defaults(task: str) -> None:
     """Without anything given all of a task's options are its defaults, and are called so."""
     expected = {
-        name: option.default_for(task)
+        name: None if option.follows(task) else option.default_for(task)
         for name, option in Config.options().items()
         if option.serves(task)
     }
     found = data("config", "--task", task) if task != "lm" else data("config")
     values = {name: entry["value"] for name, entry in found.items()}
     assert values == expected | {"task": task}
-    sources = {entry["source"] for name, entry in found.items() if name != "task"}
-    assert sources == {"default"}
+    for name, option in Config.options().items():
+        if name != "task" and name in found:
+            source = "by cell and text" if option.follows(task) else "default"
+            assert found[name]["source"] == source, name
     assert found["task"]["source"] == ("default" if task == "lm" else "flag")
 
 
@@ -83,14 +85,16 @@ def test_the_output_is_yaml_that_config_reads(tmp_path: Path) -> None:
     assert found["hidden_size"]["value"] == 512
     assert found["learning_rate"]["value"] == 0.002
     assert found["clip_norm"]["value"] is None
-    assert list(yaml.safe_load(text)) == OF_LM
+    assert list(yaml.safe_load(text)) == [n for n in OF_LM if n not in {"dropout", "steps"}]
 
 
 def test_every_line_names_its_source() -> None:
     """Each line of the YAML ends with its value's source as a comment; --quiet leaves them out."""
     lines = output("config", "--num-layers", 2).splitlines()
     assert len(lines) == len(OF_LM)
-    assert all(line.rpartition("# ")[2] in SOURCES for line in lines)
+    chosen = [line for line in lines if line.startswith("# ")]
+    assert chosen == [f"# {n}: by cell and text" for n in ("dropout", "steps", "learning_rate")]
+    assert all(line.rpartition("# ")[2] in SOURCES for line in lines if line not in chosen)
     quiet = output("config", "--num-layers", 2, "--quiet")
     assert "#" not in quiet
     assert yaml.safe_load(quiet) == yaml.safe_load("\n".join(lines))
@@ -139,9 +143,11 @@ def test_the_shipped_files_are_valid() -> None:
     assert {"hello", "demo", "tinyshakespeare"} <= {file.stem for file in files}
     for file in files:
         found = data("config", "--config", file)
-        changed = {name for name, entry in found.items() if entry["source"] != "default"}
+        changed = {n for n, entry in found.items() if entry["source"] == "config file"}
         assert changed == set(yaml.safe_load(file.read_text()))
-        assert all(found[n]["value"] != Config.options()[n].default for n in changed), file
+        known = Config.options()
+        by_text = {n for n in changed if known[n].by_text}
+        assert all(found[n]["value"] != known[n].default for n in changed - by_text), file
 
 
 def test_json_is_one_line() -> None:

@@ -54,6 +54,8 @@ def test_runs_side_by_side(model: Path, trained: Trained) -> None:
     assert "hidden_size" not in shown
     assert max(len(line) for line in shown.split("\n") if str(model) not in line) <= 80
     found = data("plot", model, "gru", "--x", "epochs", "--y", "bits")
+    rates = found["differences"].pop("learning_rate")  # which the cells have of their own
+    assert len(set(rates)) == 2
     assert found["differences"] == {"cell": ["lstm", "gru"]}
     assert (found["x"], found["y"]) == ("epochs", "bits/char")
     nats = data("plot", model, "gru")["runs"][1]["val"]["y"]

@@ -26,12 +26,14 @@ from commands import (
 )
 
 import charnn
-from charnn.config import DEFAULT_STEPS, Config, read_yaml
+from charnn.config import Config, read_yaml
 from charnn.registry import CELLS
+from charnn.tasks.text_defaults import LSTM
 
 RUN_FILES = {"best.npz", "config.yaml", "last.npz", "metrics.jsonl"}
 ONE = ("--hidden-size", 8, "--batch-size", 2, "--seq-length", 8, "--steps", 1)
 
+BY_TEXT = -1  # updates
 OF_LM = [name for name, option in Config.options().items() if option.serves("lm")]
 
 
@@ -214,7 +216,9 @@ def test_json_configuration(verse: Path) -> None:
     assert first["vocabulary"] == len(saved.vocabulary)
     assert first["corpus"] == {"name": "verse", **saved.corpus.parts}
     assert first["run"] == "runs/verse-lstm"
-    assert first["notes"] == []
+    (note,) = first["notes"]
+    assert note.startswith("defaults for the cell lstm and ")
+    assert note.endswith(f": learning_rate={saved.config.training.learning_rate}, dropout=0.0")
 
 
 def test_json_evaluations(verse: Path) -> None:
@@ -331,12 +335,12 @@ def test_the_same_seed_gives_the_same_weights(verse: Path) -> None:
         (["--steps", 7], "epochs: 3", 7),
         ([], "steps: 5", 5),
         ([], "epochs: 2", None),
-        ([], "steps: none\nepochs: none", DEFAULT_STEPS),
-        ([], "", DEFAULT_STEPS),
+        ([], "steps: none\nepochs: none", BY_TEXT),
+        ([], "", BY_TEXT),
     ],
 )
 def test_epochs_and_steps(given: list, in_file: str, total: int | None, verse: Path) -> None:
-    """Of epochs and steps the one from the stronger source counts; neither means 6,000 steps."""
+    """Of epochs and steps the one from the stronger source counts; neither: as the text suits."""
     Path("my.yaml").write_text(in_file)
     values = data("config", *given, "--config", "my.yaml")
     options = {name: values[name]["value"] for name in ("epochs", "steps")}
@@ -344,7 +348,8 @@ def test_epochs_and_steps(given: list, in_file: str, total: int | None, verse: P
     run = charnn.train(verse, hidden_size=4, batch_size=2, seq_length=8, **options)
     source = run.trainer.source
     assert source.count > 20
-    assert run.trainer.total == (2 * source.count if total is None else total)
+    by_text = math.ceil(LSTM.passes * run.trainer.corpus.parts["train"] / 16)
+    assert run.trainer.total == {None: 2 * source.count, BY_TEXT: by_text}.get(total, total)
 
 
 @pytest.mark.parametrize(
@@ -482,7 +487,7 @@ def test_a_note_names_what_was_changed_only() -> None:
     """A size that was asked for and fits is not said to have been adapted."""
     Path("short.txt").write_text("a text that is shorter than eighty characters, by a good bit")
     first, *_ = events("short.txt", "--hidden-size", 4, "--steps", 1, "--batch-size", 6)
-    (note,) = first["notes"]
+    note, _ = first["notes"]
     assert "seq_length 8 instead of 64" in note
     assert "batch_size" not in note
 

@@ -13,6 +13,7 @@ from charnn.tasks.registry import task_of
 from charnn.text.corpus import Corpus, read_corpus
 from charnn.training.setup import new_run
 from charnn.training.time_budget import Pace
+from charnn.tuning.space import SEARCHED
 from charnn.tuning.trial import Laboratory, beginning, clock_of, measured, timed
 
 PLAY = Path(__file__).parents[2] / "data" / "the-tide-clock.txt"
@@ -64,7 +65,7 @@ def test_a_trial_is_a_run(laboratory: Laboratory, play: Corpus) -> None:
     assert outcome.steps == 37  # 93 % of the time
     config = TINY.replace(learning_rate=0.03, hidden_size=8, steps=37, test_fraction=0.0)
     corpus = play.cut(TINY.data)
-    run = new_run(corpus, config.replace(test_fraction=0.1), write=False)
+    run = new_run(corpus, config.replace(test_fraction=0.1), fixed=SEARCHED, write=False)
     for _ in range(37):
         run.trainer.step()
     assert outcome.train_loss == run.trainer.progress.smoothed_loss

@@ -1,0 +1,94 @@
+"""Defaults of a language model that follow from its cell, its text and the length of its run.
+
+    steps           the cell's most, or the updates of its most passes over a short text
+    learning_rate   rate (6,000 / steps)^power, up to a highest one: short runs take large steps;
+                    times sqrt(256 / units) for more than 256 units
+    dropout         share (passes / many)^2, up to the share: the more passes, the more dropout
+
+Each follows from those before it, or from what was asked for in their place, which is never
+changed. The constants were chosen on parts of the training parts of texts of 60 kB to 45 MB, for
+RNNs, LSTMs and GRUs of about 256 units; docs/results.md has the measurements. Other cells have a
+more careful rule, which was not measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from charnn.config import DEFAULT_STEPS, Config
+from charnn.options import Value
+
+WIDTH = 256  # units; wider networks take smaller steps
+GROWTH = 2  # power of the passes in the dropout
+SHORT, FEWEST = 1_000, 300  # symbols of a text that is to be learnt by heart, and updates for it
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What suits one cell."""
+
+    steps: int  # at the most
+    passes: float  # at the most
+    rate: float  # learning rate of 6,000 updates
+    power: float  # of how much shorter a run is, for its learning rate
+    highest: float  # learning rate
+    dropout: float  # of `many` passes and more
+    many: float
+
+
+LSTM = Rule(steps=6_000, passes=11, rate=0.016, power=0.4, highest=0.04, dropout=0.5, many=10)
+GRU = Rule(steps=6_000, passes=11, rate=0.012, power=0.25, highest=0.02, dropout=0.4, many=10)
+RNN = Rule(steps=12_000, passes=50, rate=0.008, power=0.25, highest=0.012, dropout=0.1, many=40)
+OTHER = Rule(steps=6_000, passes=11, rate=0.008, power=0.25, highest=0.02, dropout=0.4, many=10)
+RULES = {
+    "rnn": RNN,
+    "lstm": LSTM,
+    "gru": GRU,
+    "mingru": OTHER,
+    "peephole-lstm": LSTM,
+    "layernorm-lstm": OTHER,
+    "layernorm-gru": OTHER,
+    "layernorm-rnn": OTHER,
+}
+
+
+def suited(config: Config, symbols: int, asked: Collection[str]) -> tuple[Config, list[str]]:
+    """Return a configuration with defaults for a text of so many symbols, and a note of them.
+
+    Options that were `asked` for, or have another value than their default, keep it. Where `time`
+    says how long the run is, the number of updates is not known yet, and nothing changes.
+    """
+    training, rule, values = config.training, RULES[config.model.cell], config.values()
+    if training.time is not None:
+        return config, []
+    free = {
+        name
+        for name, declared in Config.options().items()
+        if declared.by_text and name not in asked and values[name] == declared.default
+    }
+    window = training.batch_size * training.seq_length
+    chosen: dict[str, Value] = {}
+    if training.epochs is not None:
+        steps = max(1, round(training.epochs * symbols / window))
+    elif training.steps is not None:
+        steps = training.steps
+    else:
+        fewest = FEWEST if symbols < SHORT else 1
+        most = min(rule.steps, math.ceil(rule.passes * symbols / window))
+        steps = chosen["steps"] = max(fewest, most)
+    if "learning_rate" in free:
+        rate = min(rule.highest, rule.rate * (DEFAULT_STEPS / steps) ** rule.power)
+        rate *= math.sqrt(min(1, WIDTH / config.model.hidden_size))
+        chosen["learning_rate"] = float(f"{rate:.2g}")
+    if "dropout" in free:
+        passes = steps * window / symbols
+        share = 0.0 if symbols < SHORT else rule.dropout * min(1, passes / rule.many) ** GROWTH
+        chosen["dropout"] = round(share, 2)
+    if not chosen:
+        return config, []
+    words = ", ".join(f"{name}={value}" for name, value in chosen.items())
+    return config.replace(**chosen), [
+        f"defaults for the cell {config.model.cell} and {symbols:,} symbols: {words}"
+    ]
