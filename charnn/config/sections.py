@@ -79,8 +79,7 @@ class TrainingConfig(Section):
     )
     steps: int | None = option(
         None,
-        "Updates of the weights (none: as many as --epochs or --time takes, or else "
-        f"{DEFAULT_STEPS:,}).",
+        "Updates of the weights (none: as many as --epochs or --time takes, or the default).",
         minimum=1,
         by_task={"classify": 1500, "tag": 1000, "transduce": 2000, "generate": 1500},
         by_text=True,
