@@ -97,14 +97,9 @@ def new_run(
         config = with_vocabulary_of(files, config, fixed)
     check_files(team, files, config)
     dataset = read_by_all(team, lambda: dataset_for(files, config, source, advance))
-    task = task_of(config)
-    config, notes = task.adapted(config, dataset, fixed)
     asked = {*fixed} if source is None else {*fixed, "learning_rate"}  # weights that have learnt
-    config, chosen = task.suited(config, dataset, asked)
-    config = agreed(team, with_shards(config, dataset))
-    config, timing = fitted_to_time(config, dataset, began, saves=write, compute=compute, team=team)
-    if timing:
-        config, chosen = task.suited(config, dataset, asked)
+    config, notes = fitted(config, dataset, began, asked, write, compute, team)
+    task = task_of(config)
     model = untrained(config, dataset)
     if source is not None:
         new, size = task.adopt(model, dataset.vocabulary, source.model, source.vocabulary)
@@ -118,7 +113,30 @@ def new_run(
         return trainer
 
     trainer = team.together(prepare)
-    return Run(trainer, [*dataset.notes, *notes, *timing, *chosen, *trainer.engine.notes()])
+    return Run(trainer, [*dataset.notes, *notes, *trainer.engine.notes()])
+
+
+def fitted(
+    config: Config,
+    dataset: Dataset,
+    began: float,
+    asked: Collection[str],
+    saves: bool,
+    compute: EngineConfig | None,
+    team: Team,
+) -> tuple[Config, list[str]]:
+    """Return a configuration that suits its data and fits its time, and notes of what changed.
+
+    What was `asked` for stays. A learning rate that suits a time is known after its updates.
+    """
+    task = task_of(config)
+    config, notes = task.adapted(config, dataset, asked)
+    config, chosen = task.suited(config, dataset, asked)
+    config = agreed(team, with_shards(config, dataset))
+    config, timing = fitted_to_time(config, dataset, began, saves=saves, compute=compute, team=team)
+    if timing:
+        config, chosen = task.suited(config, dataset, asked)
+    return config, [*notes, *timing, *chosen]
 
 
 def with_shards(config: Config, dataset: Dataset) -> Config:

@@ -218,7 +218,7 @@ def test_a_real_ctrl_c(verse: Path) -> None:
         ("--cell", "gru", "lstm"),
         ("--num-layers", 2, 1),
         ("--batch-size", 5, 4),
-        ("--learning-rate", 0.5, 0.05),
+        ("--learning-rate", 0.5, 0.04),
         ("--seed", 9, 1),
         ("--tokens", "bytes", "characters"),
     ],
