@@ -31,7 +31,8 @@ class PictureReporter(LiveReporter):
 
     def begin(self, notes: list[str]) -> None:
         """Keep what a run begins with, but for its options."""
-        for line in takewhile(lambda line: not line.startswith("model:"), self.preamble()):
+        options = tuple(f"{section}:" for section in Config.sections())
+        for line in takewhile(lambda line: not line.startswith(options), self.preamble()):
             self.say(line)
         for note in notes:
             self.say(f"note        {note}")
