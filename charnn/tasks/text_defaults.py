@@ -40,7 +40,7 @@ class Rule:
 
 LSTM = Rule(steps=6_000, passes=11, rate=0.016, power=0.4, highest=0.04, dropout=0.5, many=10)
 GRU = Rule(steps=6_000, passes=11, rate=0.01, power=0.4, highest=0.025, dropout=0.5, many=10)
-RNN = Rule(steps=20_000, passes=100, rate=0.0085, power=0.35, highest=0.012, dropout=0.1, many=40)
+RNN = Rule(steps=20_000, passes=70, rate=0.0098, power=0.47, highest=0.012, dropout=0.3, many=70)
 OTHER = Rule(steps=6_000, passes=11, rate=0.008, power=0.25, highest=0.02, dropout=0.4, many=10)
 RULES = {
     "rnn": RNN,

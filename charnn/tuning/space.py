@@ -8,7 +8,7 @@
 
 In each draw an option keeps the start's value with probability 1/2: the start has been chosen with
 care, and what differs from it in every respect at once is seldom better. Configuration n depends on
-the seed and on n alone.
+the start, the seed and n alone.
 """
 
 from __future__ import annotations
