@@ -123,7 +123,11 @@ class TrainingConfig(Section):
     momentum: float = option(0.9, "Momentum (only with --optimizer momentum).", minimum=0, below=1)
     beta1: float = option(0.9, "Decay rate of the mean gradient (Adam, AdamW).", minimum=0, below=1)
     beta2: float = option(
-        0.999, "Decay rate of the mean squared gradient (Adam, AdamW).", minimum=0, below=1
+        0.999,
+        "Decay rate of the mean squared gradient (Adam, AdamW).",
+        minimum=0,
+        below=1,
+        by_text=True,
     )
     rms_decay: float = option(
         0.99, "Decay rate of the mean squared gradient (RMSProp).", minimum=0, below=1

@@ -3,7 +3,10 @@
     steps           the cell's most, or the updates of its most passes over a short text
     learning_rate   rate (6,000 / steps)^power, up to a highest one: short runs take large steps;
                     times sqrt(256 / units) for more than 256 units
-    dropout         share (passes / many)^2, up to the share: the more passes, the more dropout
+    dropout         share (passes / many)^2 (units / 256)^2 (1,000,000 / symbols), up to the share,
+                    the last two factors together up to 2: the more passes, and the more weights for
+                    each symbol, the more dropout
+    beta2           the cell's, where the learning rate is chosen, too
 
 Each follows from those before it, or from what was asked for in their place, which is never
 changed. The constants were chosen on parts of the training parts of texts of 60 kB to 45 MB, for
@@ -21,7 +24,8 @@ from charnn.config import DEFAULT_STEPS, Config
 from charnn.options import Value
 
 WIDTH = 256  # units; wider networks take smaller steps
-GROWTH = 2  # power of the passes in the dropout
+MILLION = 1_000_000  # symbols; WIDTH units are large for a shorter text
+CROWDED = 2  # the highest factor for that in the dropout
 SHORT, FEWEST = 1_000, 300  # symbols of a text that is to be learnt by heart, and updates for it
 
 
@@ -36,11 +40,21 @@ class Rule:
     highest: float  # learning rate
     dropout: float  # of `many` passes and more
     many: float
+    beta2: float = 0.999
 
 
 LSTM = Rule(steps=6_000, passes=11, rate=0.016, power=0.4, highest=0.04, dropout=0.5, many=10)
-GRU = Rule(steps=6_000, passes=11, rate=0.01, power=0.4, highest=0.025, dropout=0.5, many=10)
-RNN = Rule(steps=20_000, passes=70, rate=0.0098, power=0.47, highest=0.012, dropout=0.3, many=70)
+GRU = Rule(steps=9_000, passes=11, rate=0.0114, power=0.35, highest=0.025, dropout=0.5, many=14)
+RNN = Rule(
+    steps=20_000,
+    passes=70,
+    rate=0.0098,
+    power=0.47,
+    highest=0.012,
+    dropout=0.1,
+    many=70,
+    beta2=0.99,  # Adam forgets sooner that gradients were small: their bursts do less harm
+)
 OTHER = Rule(steps=6_000, passes=11, rate=0.008, power=0.25, highest=0.02, dropout=0.4, many=10)
 RULES = {
     "rnn": RNN,
@@ -82,10 +96,14 @@ def suited(config: Config, symbols: int, asked: Collection[str]) -> tuple[Config
         rate = min(rule.highest, rule.rate * (DEFAULT_STEPS / steps) ** rule.power)
         rate *= math.sqrt(min(1, WIDTH / config.model.hidden_size))
         chosen["learning_rate"] = float(f"{rate:.2g}")
+        if "beta2" in free and rule.beta2 != config.training.beta2:
+            chosen["beta2"] = rule.beta2
     if "dropout" in free:
-        passes = steps * window / symbols
-        share = 0.0 if symbols < SHORT else rule.dropout * min(1, passes / rule.many) ** GROWTH
-        chosen["dropout"] = round(share, 2)
+        often = (steps * window / symbols / rule.many) ** 2
+        crowded = min(CROWDED, (config.model.hidden_size / WIDTH) ** 2 * MILLION / symbols)
+        chosen["dropout"] = (
+            0.0 if symbols < SHORT else round(rule.dropout * min(1, often * crowded), 2)
+        )
     if not chosen:
         return config, []
     words = ", ".join(f"{name}={value}" for name, value in chosen.items())

@@ -85,7 +85,9 @@ def test_the_output_is_yaml_that_config_reads(tmp_path: Path) -> None:
     assert found["hidden_size"]["value"] == 512
     assert found["learning_rate"]["value"] == 0.002
     assert found["clip_norm"]["value"] is None
-    assert list(yaml.safe_load(text)) == [n for n in OF_LM if n not in {"dropout", "steps"}]
+    assert list(yaml.safe_load(text)) == [
+        n for n in OF_LM if n not in {"beta2", "dropout", "steps"}
+    ]
 
 
 def test_every_line_names_its_source() -> None:
@@ -93,7 +95,9 @@ def test_every_line_names_its_source() -> None:
     lines = output("config", "--num-layers", 2).splitlines()
     assert len(lines) == len(OF_LM)
     chosen = [line for line in lines if line.startswith("# ")]
-    assert chosen == [f"# {n}: by cell and text" for n in ("dropout", "steps", "learning_rate")]
+    assert chosen == [
+        f"# {n}: by cell and text" for n in ("dropout", "steps", "learning_rate", "beta2")
+    ]
     assert all(line.rpartition("# ")[2] in SOURCES for line in lines if line not in chosen)
     quiet = output("config", "--num-layers", 2, "--quiet")
     assert "#" not in quiet

@@ -32,10 +32,12 @@ def test_every_cell_has_a_rule() -> None:
 def test_all_of_them_are_chosen(cell: str) -> None:
     """The note names the options that are declared to follow from the text, and their values."""
     config, (note,) = suited(Config.from_values({"cell": cell}), 1_000_000, ())
-    words = ", ".join(f"{name}={config.values()[name]}" for name in ("steps", "learning_rate"))
-    dropout = config.model.dropout
-    assert note == f"defaults for the cell {cell} and 1,000,000 symbols: {words}, dropout={dropout}"
-    assert sorted(BY_TEXT) == ["dropout", "learning_rate", "steps"]
+    names = ["steps", "learning_rate", "beta2", "dropout"]
+    assert sorted(BY_TEXT) == sorted(names)
+    if cell != "rnn":
+        names.remove("beta2")
+    words = ", ".join(f"{name}={config.values()[name]}" for name in names)
+    assert note == f"defaults for the cell {cell} and 1,000,000 symbols: {words}"
 
 
 def test_a_short_text_is_read_a_few_times() -> None:
@@ -70,11 +72,21 @@ def test_dropout_grows_with_the_passes() -> None:
     assert len(set(found)) == 4
 
 
+def test_dropout_grows_with_the_weights_for_each_symbol() -> None:
+    """Few weights and a long text need none; beyond a point, more weights need no more."""
+    by_size = [chosen(1_000_000, epochs=5, hidden_size=size)["dropout"] for size in (32, 256, 320)]
+    by_length = [chosen(length, epochs=5)["dropout"] for length in (40_000_000, 1_000_000, 640_000)]
+    assert by_size[0] == by_length[0] == 0
+    assert by_size[1] == by_length[1] == 0.13
+    assert by_size[2] == by_length[2] == round(LSTM.dropout / 4 * (320 / 256) ** 2, 2)
+    assert chosen(640_000, epochs=5, hidden_size=1_024)["dropout"] == LSTM.dropout / 2
+
+
 def test_a_few_words_are_learnt_by_heart() -> None:
     """They are read often enough for that, and without dropout."""
     assert chosen(SHORT - 1, batch_size=2)["steps"] == FEWEST
     assert chosen(SHORT - 1, batch_size=2)["dropout"] == 0
-    assert chosen(SHORT, batch_size=2)["dropout"] > 0
+    assert chosen(SHORT, batch_size=2)["dropout"] == LSTM.dropout
 
 
 def test_hello(tmp_path: Path) -> None:
@@ -87,6 +99,13 @@ def test_hello(tmp_path: Path) -> None:
     assert run.trainer.total == FEWEST
     assert run.trainer.progress.best_loss is not None
     assert run.trainer.progress.best_loss < 0.2
+
+
+def test_adam_of_an_rnn_forgets_sooner() -> None:
+    """Where its learning rate is chosen; a given one may mean the usual decay."""
+    assert chosen(LONG, cell="rnn")["beta2"] == RNN.beta2 != chosen(LONG)["beta2"]
+    assert chosen(LONG, ("learning_rate",), cell="rnn")["beta2"] == LSTM.beta2
+    assert chosen(LONG, ("beta2",), cell="rnn")["beta2"] == LSTM.beta2
 
 
 def test_what_is_asked_for_stays() -> None:
