@@ -169,7 +169,7 @@ class TrainingConfig(Section):
         minimum=1,
     )
     clip_norm: float | None = option(
-        1.0, "Scale the gradient down to this global norm (none: never).", above=0
+        1.0, "Scale the gradient down to this global norm (none: never).", above=0, by_text=True
     )
     clip_value: float | None = option(
         None, "Limit each element of the gradient to +- this value (none: no limit).", above=0

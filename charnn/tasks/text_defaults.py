@@ -6,7 +6,7 @@
     dropout         share (passes / many)^2 (units / 256)^2 (1,000,000 / symbols), up to the share,
                     the last two factors together up to 2: the more passes, and the more weights for
                     each symbol, the more dropout
-    beta2           the cell's, where the learning rate is chosen, too
+    beta2, clip_norm    the cell's, where the learning rate is chosen, too
 
 Each follows from those before it, or from what was asked for in their place, which is never
 changed. The constants were chosen on parts of the training parts of texts of 60 kB to 45 MB, for
@@ -41,6 +41,7 @@ class Rule:
     dropout: float  # of `many` passes and more
     many: float
     beta2: float = 0.999
+    clip_norm: float = 1.0
 
 
 LSTM = Rule(steps=6_000, passes=11, rate=0.016, power=0.4, highest=0.04, dropout=0.5, many=10)
@@ -53,7 +54,10 @@ RNN = Rule(
     highest=0.012,
     dropout=0.1,
     many=70,
-    beta2=0.99,  # Adam forgets sooner that gradients were small: their bursts do less harm
+    # The gradients of an RNN come in bursts. A small norm limits them, and Adam learns of them
+    # sooner.
+    beta2=0.99,
+    clip_norm=0.25,
 )
 OTHER = Rule(steps=6_000, passes=11, rate=0.008, power=0.25, highest=0.02, dropout=0.4, many=10)
 RULES = {
@@ -96,8 +100,8 @@ def suited(config: Config, symbols: int, asked: Collection[str]) -> tuple[Config
         rate = min(rule.highest, rule.rate * (DEFAULT_STEPS / steps) ** rule.power)
         rate *= math.sqrt(min(1, WIDTH / config.model.hidden_size))
         chosen["learning_rate"] = float(f"{rate:.2g}")
-        if "beta2" in free and rule.beta2 != config.training.beta2:
-            chosen["beta2"] = rule.beta2
+        own: dict[str, Value] = {"beta2": rule.beta2, "clip_norm": rule.clip_norm}
+        chosen |= {n: value for n, value in own.items() if n in free and value != values[n]}
     if "dropout" in free:
         often = (steps * window / symbols / rule.many) ** 2
         crowded = min(CROWDED, (config.model.hidden_size / WIDTH) ** 2 * MILLION / symbols)

@@ -96,7 +96,8 @@ def test_every_line_names_its_source() -> None:
     assert len(lines) == len(OF_LM)
     chosen = [line for line in lines if line.startswith("# ")]
     assert chosen == [
-        f"# {n}: by cell and text" for n in ("dropout", "steps", "learning_rate", "beta2")
+        f"# {n}: by cell and text"
+        for n in ("dropout", "steps", "learning_rate", "beta2", "clip_norm")
     ]
     assert all(line.rpartition("# ")[2] in SOURCES for line in lines if line not in chosen)
     quiet = output("config", "--num-layers", 2, "--quiet")

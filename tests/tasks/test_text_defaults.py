@@ -32,10 +32,10 @@ def test_every_cell_has_a_rule() -> None:
 def test_all_of_them_are_chosen(cell: str) -> None:
     """The note names the options that are declared to follow from the text, and their values."""
     config, (note,) = suited(Config.from_values({"cell": cell}), 1_000_000, ())
-    names = ["steps", "learning_rate", "beta2", "dropout"]
+    names = ["steps", "learning_rate", "beta2", "clip_norm", "dropout"]
     assert sorted(BY_TEXT) == sorted(names)
     if cell != "rnn":
-        names.remove("beta2")
+        names = [name for name in names if name not in {"beta2", "clip_norm"}]
     words = ", ".join(f"{name}={config.values()[name]}" for name in names)
     assert note == f"defaults for the cell {cell} and 1,000,000 symbols: {words}"
 
@@ -101,11 +101,14 @@ def test_hello(tmp_path: Path) -> None:
     assert run.trainer.progress.best_loss < 0.2
 
 
-def test_adam_of_an_rnn_forgets_sooner() -> None:
-    """Where its learning rate is chosen; a given one may mean the usual decay."""
-    assert chosen(LONG, cell="rnn")["beta2"] == RNN.beta2 != chosen(LONG)["beta2"]
-    assert chosen(LONG, ("learning_rate",), cell="rnn")["beta2"] == LSTM.beta2
-    assert chosen(LONG, ("beta2",), cell="rnn")["beta2"] == LSTM.beta2
+@pytest.mark.parametrize("name", ["beta2", "clip_norm"])
+def test_bursts_of_an_rnn_are_limited(name: str) -> None:
+    """Where its learning rate is chosen, too; a given one may mean the usual values."""
+    usual = getattr(LSTM, name)
+    assert chosen(LONG, cell="rnn")[name] == getattr(RNN, name) != usual
+    assert chosen(LONG)[name] == usual
+    assert chosen(LONG, ("learning_rate",), cell="rnn")[name] == usual
+    assert chosen(LONG, (name,), cell="rnn")[name] == usual
 
 
 def test_what_is_asked_for_stays() -> None:
