@@ -48,12 +48,12 @@ LSTM = Rule(steps=6_000, passes=11, rate=0.016, power=0.4, highest=0.04, dropout
 GRU = Rule(steps=9_000, passes=11, rate=0.0114, power=0.35, highest=0.025, dropout=0.5, many=14)
 RNN = Rule(
     steps=20_000,
-    passes=70,
-    rate=0.0098,
-    power=0.47,
+    passes=50,
+    rate=0.0088,
+    power=0.5,
     highest=0.012,
     dropout=0.1,
-    many=70,
+    many=50,
     # The gradients of an RNN come in bursts. A small norm limits them, and Adam learns of them
     # sooner.
     beta2=0.99,
