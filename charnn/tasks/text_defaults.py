@@ -45,12 +45,12 @@ class Rule:
 
 
 LSTM = Rule(steps=6_000, passes=11, rate=0.016, power=0.4, highest=0.04, dropout=0.5, many=10)
-GRU = Rule(steps=9_000, passes=11, rate=0.0114, power=0.35, highest=0.025, dropout=0.5, many=14)
+GRU = Rule(steps=9_000, passes=11, rate=0.01, power=0.4, highest=0.025, dropout=0.5, many=14)
 RNN = Rule(
     steps=20_000,
     passes=50,
-    rate=0.0088,
-    power=0.5,
+    rate=0.0078,
+    power=0.6,
     highest=0.012,
     dropout=0.1,
     many=50,
