@@ -49,8 +49,8 @@ GRU = Rule(steps=9_000, passes=11, rate=0.01, power=0.4, highest=0.025, dropout=
 RNN = Rule(
     steps=20_000,
     passes=50,
-    rate=0.0078,
-    power=0.6,
+    rate=0.0084,
+    power=0.5,
     highest=0.012,
     dropout=0.1,
     many=50,
