@@ -10,8 +10,8 @@
 
 Each follows from those before it, or from what was asked for in their place, which is never
 changed. The constants were chosen on parts of the training parts of texts of 60 kB to 45 MB, for
-RNNs, LSTMs and GRUs of about 256 units; docs/results.md has the measurements. Other cells have a
-more careful rule, which was not measured.
+RNNs, LSTMs and GRUs of about 256 units, with Adam; docs/results.md has the measurements. Other
+cells have a more careful rule, which was not measured; other optimisers keep the constants.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from charnn.options import Value
 WIDTH = 256  # units; wider networks take smaller steps
 MILLION = 1_000_000  # symbols; WIDTH units are large for a shorter text
 CROWDED = 2  # the highest factor for that in the dropout
+ADAMS = ("adam", "adamw")  # the optimisers that the learning rates were measured with
 SHORT, FEWEST = 1_000, 300  # symbols of a text that is to be learnt by heart, and updates for it
 
 
@@ -96,7 +97,7 @@ def suited(config: Config, symbols: int, asked: Collection[str]) -> tuple[Config
         fewest = FEWEST if symbols < SHORT else 1
         most = min(rule.steps, math.ceil(rule.passes * symbols / window))
         steps = chosen["steps"] = max(fewest, most)
-    if "learning_rate" in free:
+    if "learning_rate" in free and training.optimizer in ADAMS:
         rate = min(rule.highest, rule.rate * (DEFAULT_STEPS / steps) ** rule.power)
         rate *= math.sqrt(min(1, WIDTH / config.model.hidden_size))
         chosen["learning_rate"] = float(f"{rate:.2g}")

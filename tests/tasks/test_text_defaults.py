@@ -111,6 +111,15 @@ def test_bursts_of_an_rnn_are_limited(name: str) -> None:
     assert chosen(LONG, (name,), cell="rnn")[name] == usual
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_other_optimisers_keep_the_constants(cell: str) -> None:
+    """A learning rate for Adam says nothing about theirs; AdamW is Adam in this respect."""
+    declared = Config.from_values({})
+    for name in ("learning_rate", "beta2", "clip_norm"):
+        assert chosen(LONG, cell=cell, optimizer="sgd")[name] == declared.values()[name]
+        assert chosen(LONG, cell=cell, optimizer="adamw")[name] == chosen(LONG, cell=cell)[name]
+
+
 def test_what_is_asked_for_stays() -> None:
     """Also where it is the declared default; the others follow from it."""
     plain = chosen(63_625)
