@@ -2,7 +2,8 @@
 
     steps           the cell's most, or the updates of its most passes over a short text
     learning_rate   rate (6,000 / steps)^power, up to a highest one: short runs take large steps;
-                    times sqrt(256 / units) for more than 256 units
+                    times sqrt(256 / units) for more than 256 units, and times 1,000,000 / symbols
+                    for a longer text, down to the cell's lowest factor
     dropout         share (passes / many)^2 (units / 256)^2 (1,000,000 / symbols), up to the share,
                     the last two factors together up to 2: the more passes, and the more weights for
                     each symbol, the more dropout
@@ -41,6 +42,7 @@ class Rule:
     highest: float  # learning rate
     dropout: float  # of `many` passes and more
     many: float
+    lowest: float = 1.0  # factor of the learning rate for long texts
     beta2: float = 0.999
     clip_norm: float = 1.0
 
@@ -55,6 +57,7 @@ RNN = Rule(
     highest=0.012,
     dropout=0.1,
     many=50,
+    lowest=0.5,
     # The gradients of an RNN come in bursts. A small norm limits them, and Adam learns of them
     # sooner.
     beta2=0.99,
@@ -100,6 +103,7 @@ def suited(config: Config, symbols: int, asked: Collection[str]) -> tuple[Config
     if "learning_rate" in free and training.optimizer in ADAMS:
         rate = min(rule.highest, rule.rate * (DEFAULT_STEPS / steps) ** rule.power)
         rate *= math.sqrt(min(1, WIDTH / config.model.hidden_size))
+        rate *= max(rule.lowest, min(1, MILLION / symbols))
         chosen["learning_rate"] = float(f"{rate:.2g}")
         own: dict[str, Value] = {"beta2": rule.beta2, "clip_norm": rule.clip_norm}
         chosen |= {n: value for n, value in own.items() if n in free and value != values[n]}

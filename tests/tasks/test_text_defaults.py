@@ -63,6 +63,14 @@ def test_wide_networks_take_smaller_steps() -> None:
     assert rates == [LSTM.rate, LSTM.rate, LSTM.rate / 2]
 
 
+def test_an_rnn_takes_smaller_steps_over_long_texts() -> None:
+    """Down to half of those over a million symbols; the gated cells do not."""
+    lengths = (600_000, 1_000_000, 1_600_000, 2_000_000, LONG)
+    rates = [chosen(symbols, cell="rnn", steps=20_000)["learning_rate"] for symbols in lengths]
+    assert rates == [0.0046, 0.0046, 0.0029, 0.0023, 0.0023]
+    assert len({chosen(symbols, steps=6_000)["learning_rate"] for symbols in lengths}) == 1
+
+
 def test_dropout_grows_with_the_passes() -> None:
     """From none to the cell's highest."""
     found = [chosen(1_000_000, epochs=passes)["dropout"] for passes in (0.1, 3, 6, 10, 100)]
