@@ -119,7 +119,9 @@ class TrainingConfig(Section):
         below=1,
         tasks=LM,
     )
-    optimizer: str = option("adam", "Optimiser that updates the weights.", choices=OPTIMIZERS)
+    optimizer: str = option(
+        "adam", "Optimiser that updates the weights.", choices=OPTIMIZERS, by_text=True
+    )
     momentum: float = option(0.9, "Momentum (only with --optimizer momentum).", minimum=0, below=1)
     beta1: float = option(0.9, "Decay rate of the mean gradient (Adam, AdamW).", minimum=0, below=1)
     beta2: float = option(
@@ -136,6 +138,7 @@ class TrainingConfig(Section):
         0.0,
         "Weight decay: decoupled with AdamW, added to the gradient with other optimisers.",
         minimum=0,
+        by_text=True,
     )
     ema_decay: float | None = option(
         None,

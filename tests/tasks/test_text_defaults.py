@@ -10,7 +10,7 @@ import pytest
 import charnn
 from charnn.config import Config
 from charnn.registry import CELLS
-from charnn.tasks.text_defaults import FEWEST, LSTM, RNN, RULES, SHORT, suited
+from charnn.tasks.text_defaults import FEWEST, GRU, LSTM, RNN, RULES, SHORT, suited
 
 BY_TEXT = [name for name, declared in Config.options().items() if declared.by_text]
 LONG = 50_000_000  # symbols
@@ -32,10 +32,8 @@ def test_every_cell_has_a_rule() -> None:
 def test_all_of_them_are_chosen(cell: str) -> None:
     """The note names the options that are declared to follow from the text, and their values."""
     config, (note,) = suited(Config.from_values({"cell": cell}), 1_000_000, ())
-    names = ["steps", "learning_rate", "beta2", "clip_norm", "dropout"]
-    assert sorted(BY_TEXT) == sorted(names)
-    if cell != "rnn":
-        names = [name for name in names if name not in {"beta2", "clip_norm"}]
+    names = ["steps", "learning_rate", *RULES[cell].own, "dropout"]
+    assert {*names, *RNN.own, *GRU.own} == set(BY_TEXT)
     words = ", ".join(f"{name}={config.values()[name]}" for name in names)
     assert note == f"defaults for the cell {cell} and 1,000,000 symbols: {words}"
 
@@ -63,17 +61,24 @@ def test_wide_networks_take_smaller_steps() -> None:
     assert rates == [LSTM.rate, LSTM.rate, LSTM.rate / 2]
 
 
-def test_an_rnn_takes_smaller_steps_over_long_texts() -> None:
-    """Down to half of those over a million symbols; the gated cells do not."""
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("rnn", [0.0063, 0.0063, 0.0039, 0.0031, 0.0031]),
+        ("gru", [0.0074, 0.0074, 0.0062, 0.0062, 0.0062]),
+        ("lstm", [0.0099, 0.0099, 0.0099, 0.0099, 0.0099]),
+    ],
+)
+def test_long_texts_take_smaller_steps(cell: str, expected: list[float]) -> None:
+    """Except with an LSTM; down to the cell's lowest factor."""
     lengths = (600_000, 1_000_000, 1_600_000, 2_000_000, LONG)
-    rates = [chosen(symbols, cell="rnn", steps=20_000)["learning_rate"] for symbols in lengths]
-    assert rates == [0.0046, 0.0046, 0.0029, 0.0023, 0.0023]
-    assert len({chosen(symbols, steps=6_000)["learning_rate"] for symbols in lengths}) == 1
+    rates = [chosen(symbols, cell=cell, steps=20_000)["learning_rate"] for symbols in lengths]
+    assert rates == expected
 
 
 def test_dropout_grows_with_the_passes() -> None:
     """From none to the cell's highest."""
-    found = [chosen(1_000_000, epochs=passes)["dropout"] for passes in (0.1, 3, 6, 10, 100)]
+    found = [chosen(1_000_000, epochs=passes)["dropout"] for passes in (0.1, 3, 6, 12, 100)]
     assert found[0] == 0
     assert found[3] == found[4] == LSTM.dropout
     assert found == sorted(found)
@@ -82,12 +87,12 @@ def test_dropout_grows_with_the_passes() -> None:
 
 def test_dropout_grows_with_the_weights_for_each_symbol() -> None:
     """Few weights and a long text need none; beyond a point, more weights need no more."""
-    by_size = [chosen(1_000_000, epochs=5, hidden_size=size)["dropout"] for size in (32, 256, 320)]
-    by_length = [chosen(length, epochs=5)["dropout"] for length in (40_000_000, 1_000_000, 640_000)]
+    by_size = [chosen(1_000_000, epochs=6, hidden_size=size)["dropout"] for size in (32, 256, 320)]
+    by_length = [chosen(length, epochs=6)["dropout"] for length in (40_000_000, 1_000_000, 640_000)]
     assert by_size[0] == by_length[0] == 0
-    assert by_size[1] == by_length[1] == 0.13
+    assert by_size[1] == by_length[1] == 0.12
     assert by_size[2] == by_length[2] == round(LSTM.dropout / 4 * (320 / 256) ** 2, 2)
-    assert chosen(640_000, epochs=5, hidden_size=1_024)["dropout"] == LSTM.dropout / 2
+    assert chosen(640_000, epochs=6, hidden_size=1_024)["dropout"] == LSTM.dropout / 2
 
 
 def test_a_few_words_are_learnt_by_heart() -> None:
@@ -109,23 +114,25 @@ def test_hello(tmp_path: Path) -> None:
     assert run.trainer.progress.best_loss < 0.2
 
 
-@pytest.mark.parametrize("name", ["beta2", "clip_norm"])
-def test_bursts_of_an_rnn_are_limited(name: str) -> None:
-    """Where its learning rate is chosen, too; a given one may mean the usual values."""
-    usual = getattr(LSTM, name)
-    assert chosen(LONG, cell="rnn")[name] == getattr(RNN, name) != usual
-    assert chosen(LONG)[name] == usual
-    assert chosen(LONG, ("learning_rate",), cell="rnn")[name] == usual
-    assert chosen(LONG, (name,), cell="rnn")[name] == usual
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_options_that_go_with_a_cells_rates(cell: str) -> None:
+    """They come with the chosen learning rate, all of them or none."""
+    own, usual = RULES[cell].own, Config.from_values({}).values()
+    assert own
+    assert own.items() <= chosen(LONG, cell=cell).items()
+    for name in ("learning_rate", *own):
+        found = chosen(LONG, (name,), cell=cell)
+        assert all(found[option] == usual[option] for option in own)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_other_optimisers_keep_the_constants(cell: str) -> None:
     """A learning rate for Adam says nothing about theirs; AdamW is Adam in this respect."""
     declared = Config.from_values({})
-    for name in ("learning_rate", "beta2", "clip_norm"):
+    for name in ("learning_rate", "weight_decay", "beta2", "clip_norm"):
         assert chosen(LONG, cell=cell, optimizer="sgd")[name] == declared.values()[name]
-        assert chosen(LONG, cell=cell, optimizer="adamw")[name] == chosen(LONG, cell=cell)[name]
+    rates = [chosen(LONG, cell=cell, optimizer=adam)["learning_rate"] for adam in ("adam", "adamw")]
+    assert rates == [chosen(LONG, cell=cell)["learning_rate"]] * 2
 
 
 def test_what_is_asked_for_stays() -> None:

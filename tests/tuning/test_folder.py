@@ -141,7 +141,7 @@ def test_the_file_to_train_with() -> None:
     assert "1.1000 nats/byte, and 1.5000 where the search started" in text
     assert "# tuned; the search started from 0.01" in text
     lines = text.splitlines()
-    assert len(lines) == 3 + 7
+    assert len(lines) == 3 + 9
     assert all("#" in line for line in lines)
 
 
