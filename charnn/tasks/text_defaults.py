@@ -48,7 +48,7 @@ class Rule:
 
 
 # Without the decay, an RNN's and a GRU's gradients explode at such rates.
-DECAYING: Mapping[str, Value] = {"optimizer": "adamw", "weight_decay": 0.05}
+DECAY: Mapping[str, Value] = {"optimizer": "adamw", "weight_decay": 0.05}
 LSTM = Rule(
     steps=6_000,
     passes=11,
@@ -57,7 +57,7 @@ LSTM = Rule(
     highest=0.04,
     dropout=0.5,
     many=12,
-    own=DECAYING,
+    own=DECAY,
 )
 GRU = Rule(
     steps=9_000,
@@ -68,19 +68,19 @@ GRU = Rule(
     dropout=0.5,
     many=15,
     lowest=0.83,
-    own=DECAYING,
+    own=DECAY,
 )
 RNN = Rule(
     steps=20_000,
     passes=50,
     rate=0.0115,
     power=0.5,
-    highest=0.018,
+    highest=0.015,
     dropout=0.1,
     many=50,
     lowest=0.5,
     # The gradients come in bursts: Adam notices them sooner, and their norm is limited.
-    own={**DECAYING, "beta2": 0.99, "clip_norm": 0.25},
+    own={**DECAY, "weight_decay": 0.03, "beta2": 0.99, "clip_norm": 0.25},
 )
 OTHER = Rule(steps=6_000, passes=11, rate=0.008, power=0.25, highest=0.02, dropout=0.4, many=10)
 RULES = {
