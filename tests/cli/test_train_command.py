@@ -218,7 +218,8 @@ def test_json_configuration(verse: Path) -> None:
     assert first["run"] == "runs/verse-lstm"
     (note,) = first["notes"]
     assert note.startswith("defaults for the cell lstm and ")
-    assert note.endswith(f": learning_rate={saved.config.training.learning_rate}, dropout=0.0")
+    rate = f"learning_rate={saved.config.training.learning_rate}"
+    assert note.endswith(f": {rate}, optimizer=adamw, weight_decay=0.05, dropout=0.0")
 
 
 def test_json_evaluations(verse: Path) -> None:
