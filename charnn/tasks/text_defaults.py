@@ -8,11 +8,13 @@
                     the last two factors together up to 2: the more passes, and the more weights for
                     each symbol, the more dropout
     optimizer, weight_decay, beta2, clip_norm
-                    the cell's own, where the learning rate is chosen, and none of them is asked for
+                    those that go with the cell's learning rates, if the learning rate is chosen and
+                    none of them is asked for; the weight decay is that of long texts, times
+                    1,000,000 / symbols for a shorter one, up to the cell's highest
 
 Each follows from those before it, or from what was asked for in their place, which is never
 changed. The constants were chosen on parts of the training parts of texts of 60 kB to 45 MB, for
-RNNs, LSTMs and GRUs of about 256 units, with Adam; docs/results.md has the measurements. Other
+RNNs, LSTMs and GRUs of about 256 units; docs/results.md has the measurements. Other
 cells have a more careful rule, which was not measured; other optimisers keep the constants.
 """
 
@@ -44,11 +46,18 @@ class Rule:
     dropout: float  # of `many` passes and more
     many: float
     lowest: float = 1.0  # factor of the learning rate for long texts
-    own: Mapping[str, Value] = field(default_factory=dict)  # options that go with these rates
+    decay: float = 0.0  # weight decay of long texts
+    highest_decay: float = 0.0  # of short ones
+    own: Mapping[str, Value] = field(default_factory=dict)  # more that goes with these rates
+
+    def companions(self, symbols: int) -> dict[str, Value]:
+        """Return the options that go with the learning rates for a text of so many symbols."""
+        if not self.decay:
+            return {}
+        decay = min(self.highest_decay, self.decay * max(1, MILLION / symbols))
+        return {"optimizer": "adamw", "weight_decay": float(f"{decay:.2g}"), **self.own}
 
 
-# Without the decay, an RNN's and a GRU's gradients explode at such rates.
-DECAY: Mapping[str, Value] = {"optimizer": "adamw", "weight_decay": 0.05}
 LSTM = Rule(
     steps=6_000,
     passes=11,
@@ -57,7 +66,8 @@ LSTM = Rule(
     highest=0.04,
     dropout=0.5,
     many=12,
-    own=DECAY,
+    decay=0.03,
+    highest_decay=0.05,
 )
 GRU = Rule(
     steps=9_000,
@@ -68,7 +78,8 @@ GRU = Rule(
     dropout=0.5,
     many=15,
     lowest=0.83,
-    own=DECAY,
+    decay=0.05,
+    highest_decay=0.05,
 )
 RNN = Rule(
     steps=20_000,
@@ -79,8 +90,10 @@ RNN = Rule(
     dropout=0.1,
     many=50,
     lowest=0.5,
+    decay=0.03,
+    highest_decay=0.03,
     # The gradients come in bursts: Adam notices them sooner, and their norm is limited.
-    own={**DECAY, "weight_decay": 0.03, "beta2": 0.99, "clip_norm": 0.25},
+    own={"beta2": 0.99, "clip_norm": 0.25},
 )
 OTHER = Rule(steps=6_000, passes=11, rate=0.008, power=0.25, highest=0.02, dropout=0.4, many=10)
 RULES = {
@@ -124,8 +137,9 @@ def suited(config: Config, symbols: int, asked: Collection[str]) -> tuple[Config
         rate *= math.sqrt(min(1, WIDTH / config.model.hidden_size))
         rate *= max(rule.lowest, min(1, MILLION / symbols))
         chosen["learning_rate"] = float(f"{rate:.2g}")
-        if rule.own.keys() <= free:
-            chosen |= rule.own
+        companions = rule.companions(symbols)
+        if companions.keys() <= free:
+            chosen |= companions
     if "dropout" in free:
         often = (steps * window / symbols / rule.many) ** 2
         crowded = min(CROWDED, (config.model.hidden_size / WIDTH) ** 2 * MILLION / symbols)

@@ -10,7 +10,7 @@ import pytest
 import charnn
 from charnn.config import Config
 from charnn.registry import CELLS
-from charnn.tasks.text_defaults import FEWEST, GRU, LSTM, RNN, RULES, SHORT, suited
+from charnn.tasks.text_defaults import FEWEST, LSTM, RNN, RULES, SHORT, suited
 
 BY_TEXT = [name for name, declared in Config.options().items() if declared.by_text]
 LONG = 50_000_000  # symbols
@@ -32,8 +32,8 @@ def test_every_cell_has_a_rule() -> None:
 def test_all_of_them_are_chosen(cell: str) -> None:
     """The note names the options that are declared to follow from the text, and their values."""
     config, (note,) = suited(Config.from_values({"cell": cell}), 1_000_000, ())
-    names = ["steps", "learning_rate", *RULES[cell].own, "dropout"]
-    assert {*names, *RNN.own, *GRU.own} == set(BY_TEXT)
+    names = ["steps", "learning_rate", *RULES[cell].companions(1_000_000), "dropout"]
+    assert {*names, *RNN.companions(1_000_000)} == set(BY_TEXT)
     words = ", ".join(f"{name}={config.values()[name]}" for name in names)
     assert note == f"defaults for the cell {cell} and 1,000,000 symbols: {words}"
 
@@ -117,12 +117,22 @@ def test_hello(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_options_that_go_with_a_cells_rates(cell: str) -> None:
     """They come with the chosen learning rate, all of them or none."""
-    own, usual = RULES[cell].own, Config.from_values({}).values()
-    assert own
-    assert own.items() <= chosen(LONG, cell=cell).items()
-    for name in ("learning_rate", *own):
+    companions, usual = RULES[cell].companions(LONG), Config.from_values({}).values()
+    assert companions
+    assert companions.items() <= chosen(LONG, cell=cell).items()
+    for name in ("learning_rate", *companions):
         found = chosen(LONG, (name,), cell=cell)
-        assert all(found[option] == usual[option] for option in own)
+        assert all(found[option] == usual[option] for option in companions)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("rnn", [0.03] * 4), ("gru", [0.05] * 4), ("lstm", [0.05, 0.04, 0.03, 0.03])],
+)
+def test_short_texts_take_more_weight_decay(cell: str, expected: list[float]) -> None:
+    """With an LSTM, up to its highest."""
+    lengths = (63_625, 750_000, 1_000_000, LONG)
+    assert [chosen(symbols, cell=cell)["weight_decay"] for symbols in lengths] == expected
 
 
 @pytest.mark.parametrize("cell", CELLS)
