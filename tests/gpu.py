@@ -42,7 +42,7 @@ from charnn.training.setup import prepared
 from charnn.training.trainer import Trainer
 
 PRECISIONS = ("fp32", "tf32", "fp16")
-SHAKESPEARE = {  # as configs/tinyshakespeare.yaml
+SHAKESPEARE = {
     "hidden_size": 384,
     "dropout": 0.5,
     "seq_length": 96,
