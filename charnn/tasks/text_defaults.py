@@ -8,14 +8,16 @@
                     the last two factors together up to 2: the more passes, and the more weights for
                     each symbol, the more dropout
     optimizer, weight_decay, beta2, clip_norm
-                    those that go with the cell's learning rates, if the learning rate is chosen and
-                    none of them is asked for; the weight decay is that of long texts, times
-                    1,000,000 / symbols for a shorter one, up to the cell's highest
+                    AdamW, and what else goes with the cell's learning rates, if the learning rate
+                    is chosen; the weight decay is that of long texts, times 1,000,000 / symbols for
+                    a shorter one, up to the cell's highest
 
 Each follows from those before it, or from what was asked for in their place, which is never
 changed. The constants were chosen on parts of the training parts of texts of 60 kB to 45 MB, for
-RNNs, LSTMs and GRUs of about 256 units; docs/results.md has the measurements. Other
-cells have a more careful rule, which was not measured; other optimisers keep the constants.
+RNNs, LSTMs and GRUs of about 256 units; docs/results.md has the measurements. Without weight decay
+the gradients of these cells explode sooner, so then their learning rates are the careful ones of
+the other cells, for which nothing was measured; optimisers other than Adam and AdamW keep the
+constant.
 """
 
 from __future__ import annotations
@@ -50,8 +52,15 @@ class Rule:
     highest_decay: float = 0.0  # of short ones
     own: Mapping[str, Value] = field(default_factory=dict)  # more that goes with these rates
 
+    def learning_rate(self, steps: int, units: int, symbols: int) -> float:
+        """Return the learning rate of so many updates of a network on a text."""
+        rate = min(self.highest, self.rate * (DEFAULT_STEPS / steps) ** self.power)
+        rate *= math.sqrt(min(1, WIDTH / units))
+        rate *= max(self.lowest, min(1, MILLION / symbols))
+        return float(f"{rate:.2g}")
+
     def companions(self, symbols: int) -> dict[str, Value]:
-        """Return the options that go with the learning rates for a text of so many symbols."""
+        """Return the options that go with the learning rates, for a text of so many symbols."""
         if not self.decay:
             return {}
         decay = min(self.highest_decay, self.decay * max(1, MILLION / symbols))
@@ -108,6 +117,11 @@ RULES = {
 }
 
 
+def decayed(values: Mapping[str, Value]) -> bool:
+    """Return whether an optimiser makes weights decay beside the gradient's steps."""
+    return values["optimizer"] == "adamw" and bool(values["weight_decay"])
+
+
 def suited(config: Config, symbols: int, asked: Collection[str]) -> tuple[Config, list[str]]:
     """Return a configuration with defaults for a text of so many symbols, and a note of them.
 
@@ -133,13 +147,11 @@ def suited(config: Config, symbols: int, asked: Collection[str]) -> tuple[Config
         most = min(rule.steps, math.ceil(rule.passes * symbols / window))
         steps = chosen["steps"] = max(fewest, most)
     if "learning_rate" in free and training.optimizer in ADAMS:
-        rate = min(rule.highest, rule.rate * (DEFAULT_STEPS / steps) ** rule.power)
-        rate *= math.sqrt(min(1, WIDTH / config.model.hidden_size))
-        rate *= max(rule.lowest, min(1, MILLION / symbols))
-        chosen["learning_rate"] = float(f"{rate:.2g}")
-        companions = rule.companions(symbols)
-        if companions.keys() <= free:
-            chosen |= companions
+        own = {name: value for name, value in rule.companions(symbols).items() if name in free}
+        decays = decayed(values | own)
+        rates = rule if decays else OTHER
+        chosen["learning_rate"] = rates.learning_rate(steps, config.model.hidden_size, symbols)
+        chosen |= own if decays else {}
     if "dropout" in free:
         often = (steps * window / symbols / rule.many) ** 2
         crowded = min(CROWDED, (config.model.hidden_size / WIDTH) ** 2 * MILLION / symbols)

@@ -2,10 +2,10 @@
 
     start  +  updates  +  an evaluation, with its sample and save, every so often  +  end
 
-Each part is measured on the configuration itself, with weights that are thrown away, before the
-first update. The number of updates is then fixed, as if it had been asked for: so the schedule of
-the learning rate ends with the run, and a run that is resumed is still exact. Where the machine is
-slower later on, the run takes longer.
+Each part is measured on the configuration itself, but for the options that follow from the number
+of updates, with weights that are thrown away, before the first update. The number of updates is
+then fixed, as if it had been asked for: so the schedule of the learning rate ends with the run, and
+a run that is resumed is still exact. Where the machine is slower later on, the run takes longer.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ def reason(name: str, value: Value, start: Value, searched: bool) -> str:
 def compared(search: Search, best: Result, unit: str) -> str:
     """Return how well the best did, beside the start, in one sentence."""
     start = search.at_start(best.rung)
-    beside = "" if start is None else f", and {start.outcome.loss:.4f} where the search started"
-    return (
-        f"Validation loss after {best.planned:.3g} s: {best.outcome.loss:.4f} nats/{unit}{beside}."
-    )
+    after, beside = f"after {best.planned:.3g} s", ""
+    if start is not None:
+        longer = f"after {start.planned:.3g} s"
+        beside = f", and {start.outcome.loss:.4f}{'' if longer == after else f' {longer}'}"
+        beside += " where the search started"
+    return f"Validation loss {after}: {best.outcome.loss:.4f} nats/{unit}{beside}."

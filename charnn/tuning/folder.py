@@ -1,6 +1,6 @@
 """A search's folder: what is searched, what was found, and what to train with.
 
-search.json     the text, the start, the plan, and all configurations; written once
+search.json     the text, the start, the plan, and all configurations; a new time replaces it
 trials.jsonl    a line for each run, appended when it has ended
 best.yaml       the configuration to train with, replaced after each run
 trials.svg      the picture of what was tried

@@ -119,6 +119,9 @@ class Search:
             if not missing:
                 continue
             seconds = self._seconds(rung, len(entrants))
+            if seconds <= self._longest(rung - 1):
+                self.ended = "time is up"  # too little is left to learn more than that rung did
+                return
             if not self._over():
                 yield Rung(rung, len(entrants), len(entrants) - len(missing), seconds)
             for number, trial in enumerate(missing):
@@ -138,8 +141,9 @@ class Search:
                 yield result
 
     def entrants(self, rung: int) -> list[int]:
-        """Return the configurations of a rung: the best of the rung before, then the start.
+        """Return the configurations of a rung: the start, then the best of the rung before.
 
+        So what the others are compared with is there even if the time is up before the rung ends.
         Raises DivergenceError where there are none.
         """
         if rung == 0:
@@ -151,7 +155,8 @@ class Search:
                 "one by --config, from which the search starts."
             )
         kept = better[: self.plan.sizes[rung]]
-        return [*kept, START] if START in better and START not in kept else kept
+        others = [trial for trial in kept if trial != START]
+        return [START, *others] if START in better else others
 
     def ranked(self, rung: int) -> list[Result]:
         """Return the results of a rung, the best first, without those that diverged."""
@@ -159,10 +164,14 @@ class Search:
         return sorted((each for each in known if each.outcome.failure is None), key=self._order)
 
     def best(self) -> Result | None:
-        """Return the best result of the highest rung that has any; None where there is none."""
+        """Return the best result of the highest rung that counts; None where there is none.
+
+        A rung counts once two of its configurations can be compared, the start and the best before.
+        """
         for rung in reversed(range(len(self.plan.sizes))):
+            made = sum(result.rung == rung for result in self.results)
             found = self.ranked(rung)
-            if found:
+            if found and (rung == 0 or made >= min(2, len(self.entrants(rung)))):
                 return found[0]
         return None
 
@@ -182,12 +191,12 @@ class Search:
 
     def _seconds(self, rung: int, entrants: int) -> float:
         """Return how long a rung's runs may take: as long as those that have been made."""
-        made = [result.planned for result in self.results if result.rung == rung]
-        return (
-            max(made)
-            if made
-            else self.plan.trial_seconds(rung, entrants, self.left / self.slowness)
-        )
+        longest = self._longest(rung)
+        return longest or self.plan.trial_seconds(rung, entrants, self.left / self.slowness)
+
+    def _longest(self, rung: int) -> float:
+        """Return how long the longest run of a rung was to take; 0 if there is none."""
+        return max((each.planned for each in self.results if each.rung == rung), default=0.0)
 
     def _over(self) -> bool:
         return self.stop_requested or self.left <= 0

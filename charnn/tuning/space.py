@@ -6,9 +6,9 @@
     num_layers      1, 2 or 3
     seq_length      32, 64, 128 or 256
 
-In each draw an option keeps the start's value with probability 1/2: the start has been chosen with
-care, and what differs from it in every respect at once is seldom better. Configuration n depends on
-the start, the seed and n alone.
+In each draw an option keeps the start's value with a probability of at least 1/2: the start has
+been chosen with care, and what differs from it in every respect at once is seldom better. The draws
+follow from the start and the seed; what does not fit the data or the time is drawn again.
 """
 
 from __future__ import annotations

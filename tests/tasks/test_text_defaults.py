@@ -116,13 +116,30 @@ def test_hello(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_options_that_go_with_a_cells_rates(cell: str) -> None:
-    """They come with the chosen learning rate, all of them or none."""
+    """They come with the chosen learning rate; one that is asked for leaves the others."""
     companions, usual = RULES[cell].companions(LONG), Config.from_values({}).values()
+    whole = chosen(LONG, cell=cell)
     assert companions
-    assert companions.items() <= chosen(LONG, cell=cell).items()
-    for name in ("learning_rate", *companions):
-        found = chosen(LONG, (name,), cell=cell)
-        assert all(found[option] == usual[option] for option in companions)
+    assert companions.items() <= whole.items()
+    found = chosen(LONG, ("learning_rate",), cell=cell)
+    assert all(found[option] == usual[option] for option in companions)
+    assert chosen(LONG, cell=cell, weight_decay=0.07) == whole | {"weight_decay": 0.07}
+    assert chosen(LONG, cell=cell, optimizer="adamw") == whole
+    for name in companions.keys() - {"optimizer", "weight_decay"}:
+        assert chosen(LONG, (name,), cell=cell) == whole | {name: usual[name]}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_without_weight_decay_steps_are_careful(cell: str) -> None:
+    """Those of the cells without a rule of their own, and Adam's constants."""
+    usual = Config.from_values({}).values()
+    plain = chosen(LONG, cell="layernorm-lstm", steps=2_000)
+    expected = {"learning_rate": plain["learning_rate"]}
+    expected |= {name: usual[name] for name in ("weight_decay", "beta2", "clip_norm")}
+    adam = chosen(LONG, ("optimizer",), cell=cell, steps=2_000)
+    none = chosen(LONG, ("weight_decay",), cell=cell, steps=2_000, weight_decay=0)
+    assert adam.items() >= {**expected, "optimizer": "adam"}.items()
+    assert none == adam
 
 
 @pytest.mark.parametrize(
@@ -137,12 +154,10 @@ def test_short_texts_take_more_weight_decay(cell: str, expected: list[float]) ->
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_other_optimisers_keep_the_constants(cell: str) -> None:
-    """A learning rate for Adam says nothing about theirs; AdamW is Adam in this respect."""
+    """A learning rate for AdamW says nothing about theirs."""
     declared = Config.from_values({})
     for name in ("learning_rate", "weight_decay", "beta2", "clip_norm"):
         assert chosen(LONG, cell=cell, optimizer="sgd")[name] == declared.values()[name]
-    rates = [chosen(LONG, cell=cell, optimizer=adam)["learning_rate"] for adam in ("adam", "adamw")]
-    assert rates == [chosen(LONG, cell=cell)["learning_rate"]] * 2
 
 
 def test_what_is_asked_for_stays() -> None:

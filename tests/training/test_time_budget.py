@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from small_runs import small_config, small_corpus
 
-from charnn.config import Config
 from charnn.config.times import seconds_of
 from charnn.errors import ConfigError
 from charnn.training.events import Step
@@ -73,9 +72,11 @@ def test_the_pace_is_that_of_the_updates(tmp_path: Path, monkeypatch: pytest.Mon
     assert pace_of(config, replace(corpus, val=corpus.ids[:0]), seconds=0.0).evaluation == 0
 
 
-def test_the_measured_run_leaves_nothing(tmp_path: Path) -> None:
-    """Neither files nor workers, and the weights that are trained afterwards are fresh ones."""
-    config: Config = small_config()
+def test_the_measured_run_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither where it was started nor among the temporary ones."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    config = small_config()
     corpus = small_corpus(tmp_path, config)
     before = sorted(tmp_path.rglob("*"))
     pace_of(config, corpus, seconds=0.0)

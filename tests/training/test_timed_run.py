@@ -96,7 +96,7 @@ def test_a_resumed_run_is_exact(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("fixed_cost")
 def test_what_a_resumed_run_refuses(tmp_path: Path) -> None:
-    """A time for the rest would be another schedule; more steps are not."""
+    """Its number of updates is fixed; other steps are asked for as such."""
     run = new_run([write_corpus(tmp_path)], timed_config("9s"), out=tmp_path / "run")
     finish(run.trainer)
     with pytest.raises(ConfigError, match="time is '3m', but the number of updates of the run"):
@@ -158,8 +158,12 @@ FILES = {
 
 @pytest.mark.parametrize("growth", [None, 6])
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task_is_measured(task: str, growth: int | None, tmp_path: Path) -> None:
+def test_every_task_is_measured(
+    task: str, growth: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All parts of a run take some time, with and without a curriculum; nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     path = tmp_path / "data.tsv"
     path.write_text(FILES[task], encoding="utf-8")
     values = {"task": task, "hidden_size": 6, "batch_size": 3, "shards": 1, "time": "1m"}
