@@ -32,7 +32,7 @@ from charnn.options import Value
 WIDTH = 256  # units; wider networks take smaller steps
 MILLION = 1_000_000  # symbols; WIDTH units are large for a shorter text
 CROWDED = 2  # the highest factor for that in the dropout
-ADAMS = ("adam", "adamw")  # the optimisers that the learning rates were measured with
+ADAMS = ("adam", "adamw")  # the optimisers whose learning rate is chosen
 SHORT, FEWEST = 1_000, 300  # symbols of a text that is to be learnt by heart, and updates for it
 
 
