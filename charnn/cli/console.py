@@ -254,7 +254,7 @@ class TrainingPanel:
             legacy_windows=False,
         )
         for line in lines:
-            console.print(visible(line), soft_wrap=True)
+            console.print(visible(line))
         console.print(self._draw())
         return console.export_svg(
             title=title,
