@@ -112,7 +112,7 @@ def train_on(
 
 def follow(run: Trainer, began: float, seconds: float, advance: Callable[[int], None]) -> None:
     """Make a run's updates: more or fewer than planned, as the machine is faster or slower."""
-    started, told, steps = time.perf_counter(), began, 0
+    started, told, steps = time.perf_counter(), 0, 0
     most = max(run.total, int(MOST_PASSES / run.source.epochs(1)))
     try:
         for event in run.run():
@@ -121,8 +121,9 @@ def follow(run: Trainer, began: float, seconds: float, advance: Callable[[int], 
             steps += 1
             if steps % CHECK == 0:
                 now = time.perf_counter()
-                advance(round(1000 * (now - told)))
-                told = now
+                gone = int(1000 * (now - began))  # rounded once, so that the sum does not drift
+                advance(gone - told)
+                told = gone
                 left = max(0.0, (began + seconds - now) * steps / (now - started))
                 if now - began < EARLY * seconds:
                     run.total = min(most, event.update + int((1 - RESERVE) * left))

@@ -57,7 +57,7 @@ def compared(search: Search, best: Result, unit: str) -> str:
     start = search.at_start(best.rung)
     after, beside = f"after {best.planned:.3g} s", ""
     if start is not None:
-        longer = f"after {start.planned:.3g} s"
-        beside = f", and {start.outcome.loss:.4f}{'' if longer == after else f' {longer}'}"
+        own = f"after {start.planned:.3g} s"  # longer, where runs took longer than planned
+        beside = f", and {start.outcome.loss:.4f}{'' if own == after else f' {own}'}"
         beside += " where the search started"
     return f"Validation loss {after}: {best.outcome.loss:.4f} nats/{unit}{beside}."

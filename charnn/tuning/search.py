@@ -119,17 +119,15 @@ class Search:
             if not missing:
                 continue
             seconds = self._seconds(rung, len(entrants))
-            if seconds <= self._longest(rung - 1):
-                self.ended = "time is up"  # too little is left to learn more than that rung did
-                return
-            if not self._over():
+            longer = seconds > self._longest(rung - 1)  # or it would say less than that rung
+            if longer and not self._over():
                 yield Rung(rung, len(entrants), len(entrants) - len(missing), seconds)
             for number, trial in enumerate(missing):
                 # Where earlier runs took longer than planned, the others get somewhat less.
                 left = max(self.left, 0.0) / self.slowness
                 given = min(seconds, left / (len(missing) - number))
                 outcome = None
-                if given >= LEAST_SHARE * seconds and not self._over():
+                if longer and given >= LEAST_SHARE * seconds and not self._over():
                     outcome = self._train(self.candidates[trial], given, self._late)
                 if outcome is None:
                     self.ended = "interrupted" if self.stop_requested else "time is up"
@@ -171,7 +169,7 @@ class Search:
         for rung in reversed(range(len(self.plan.sizes))):
             made = sum(result.rung == rung for result in self.results)
             found = self.ranked(rung)
-            if found and (rung == 0 or made >= min(2, len(self.entrants(rung)))):
+            if found and made >= min(2, len(self.ranked(rung - 1))):
                 return found[0]
         return None
 

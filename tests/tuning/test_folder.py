@@ -12,7 +12,7 @@ from invented import CANDIDATES, PLAN, invented, outcome
 from charnn.config import Config, read_yaml
 from charnn.errors import RunError
 from charnn.training.time_budget import Pace
-from charnn.tuning.best import best_yaml
+from charnn.tuning.best import best_yaml, compared
 from charnn.tuning.folder import SEARCH, TRIALS, Record, SearchFolder
 from charnn.tuning.picture import trials_picture
 from charnn.tuning.search import Result
@@ -143,6 +143,17 @@ def test_the_file_to_train_with() -> None:
     lines = text.splitlines()
     assert len(lines) == 3 + 9
     assert all("#" in line for line in lines)
+
+
+def test_a_start_that_was_trained_longer() -> None:
+    """The sentence of the file says so."""
+    results = [Result(0, 0, 8.0, outcome(1.5)), Result(0, 1, 6.0, outcome(1.25))]
+    search, _ = invented((1.5, 1.25), results=results)
+    text = compared(search, results[1], "byte")
+    assert text == (
+        "Validation loss after 6 s: 1.2500 nats/byte, "
+        "and 1.5000 after 8 s where the search started."
+    )
 
 
 def test_the_file_is_read_as_written(tmp_path: Path) -> None:

@@ -167,6 +167,15 @@ def test_more_time_is_used() -> None:
     assert len(rest.results) == 15
 
 
+def test_an_interruption_where_no_longer_runs_fit() -> None:
+    """It is one all the same: the command's exit status says so."""
+    search, train = invented(LOSSES, slow=3.0)
+    for event in search.run():
+        search.stop_requested = isinstance(event, Result) and event.trial == 7
+    assert search.ended == "interrupted"
+    assert len(train.made) == 8
+
+
 def test_an_interruption_keeps_what_is_done() -> None:
     """Asked to stop, the search ends with the run that is under way, which leaves no result."""
     search, train = invented(LOSSES)
